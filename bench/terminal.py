@@ -1,0 +1,283 @@
+"""Key echo and floods of output through the whole daemon, recording on, beside two others.
+
+They are terminado, and terminado with `asciinema rec` between it and the shell: what a recorded
+terminal is usually made of. Each page is a real WebSocket client. terminado's messages are not
+decoded, only searched for the marker, so that its clients cost no more than ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import uvloop
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Origin, Subprotocol
+
+from bench.start import free_port, milliseconds_to, resident_megabytes, started
+from bench.table import Row, ratio_row
+from tests.made import make_artifact
+
+KEYS = 400
+KEY_PAUSE_SECONDS = 0.004
+FLOOD_BYTES = 100_000_000
+# The end is said three times: a server that wraps its output may cut the word in two.
+FLOOD = (
+    f"yes 0123456789abcdefghijklmnopqrstuvwxyz | head -c {FLOOD_BYTES}; "
+    "for i in 1 2 3; do echo en''ded-%s; sleep 0.1; done\r"
+)
+PAGES = 10
+PATIENCE_SECONDS = 120.0
+HISTORY = "yes 'a line of history, coloured \x1b[31mred\x1b[0m' | head -c 1200000; echo re''ady\r"
+SETTLED_SECONDS = 1.5  # asciinema throws away what was typed before it is ready
+ATTACHES = 20
+INTERRUPTS = 10
+CHAIN = "terminado + asciinema rec"
+PROTOCOL = Subprotocol("workshop.terminal.v1")
+TERMINADO = """
+import sys, tornado.ioloop, tornado.web
+from terminado import SingleTermManager, TermSocket
+manager = SingleTermManager(shell_command=sys.argv[2:])
+app = tornado.web.Application([
+    (r"/socket", TermSocket, {"term_manager": manager}),
+    (r"/", type("Ok", (tornado.web.RequestHandler,), {"get": lambda self: self.write("ok")})),
+])
+app.listen(int(sys.argv[1]), "127.0.0.1")
+tornado.ioloop.IOLoop.current().start()
+"""
+
+
+BASH = ("/bin/bash", "--norc", "--noprofile")
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Of one server: milliseconds, seconds, CPU seconds of its process, megabytes."""
+
+    echo_p50: float
+    echo_p99: float
+    flood_one: float
+    flood_many: float
+    cpu_one: float
+    memory: float
+
+
+def rows() -> list[Row]:
+    """terminado first, then the chain, then the daemon, on the same machine in the same run."""
+    with tempfile.TemporaryDirectory() as folder:
+        theirs, chain, ours, alone = uvloop.run(_measure(Path(folder)))
+    megabytes = FLOOD_BYTES / 1e6
+    return [
+        ratio_row("key echo p50", ours.echo_p50, chain.echo_p50, "ms", CHAIN, 0.5),
+        ratio_row("100 MB, one page", ours.flood_one, chain.flood_one, "s", CHAIN, 0.5),
+        ratio_row("key echo p50", ours.echo_p50, theirs.echo_p50, "ms", "terminado", 1.0),
+        ratio_row("key echo p99", ours.echo_p99, theirs.echo_p99, "ms", "terminado", 1.0),
+        ratio_row("100 MB, one page", ours.flood_one, theirs.flood_one, "s", "terminado", 1.0),
+        ratio_row("100 MB, ten pages", ours.flood_many, theirs.flood_many, "s", "terminado", 1 / 4),
+        ratio_row("100 MB, server CPU", ours.cpu_one, theirs.cpu_one, "s", "terminado", 1.0),
+        Row("100 MB, rate", f"{megabytes / ours.flood_one:.0f} MB/s", "recording on"),
+        Row(
+            "memory after 200 MB to eleven pages",
+            f"{ours.memory:.0f} MB",
+            f"terminado {theirs.memory:.0f} MB",
+            "under 90 MB",
+            ours.memory < 90,
+        ),
+        _limit_row("attach to 1 MiB of history, p95", alone.attach_p95, 150),
+        _limit_row("key echo p99 while another terminal floods", alone.busy_p99, 50),
+        _limit_row("Ctrl-C during yes, slowest of 10", alone.interrupt, 100),
+    ]
+
+
+def _limit_row(what: str, milliseconds: float, limit: float) -> Row:
+    said = f"{milliseconds:.1f} ms"
+    return Row(what, said, "", f"under {limit:.0f} ms", milliseconds < limit)
+
+
+async def _measure(folder: Path) -> tuple[Numbers, Numbers, Numbers, Alone]:
+    theirs = await _terminado(BASH)
+    record = ("asciinema", "rec", "-q", "--overwrite", "-c", " ".join(BASH))
+    chain = await _terminado((*record, str(folder / "chain.cast")))
+    port = free_port()
+    settings = {
+        "WORKSHOP_ROOT": str(make_artifact(folder)),
+        "WORKSHOP_HOST": "127.0.0.1",
+        "WORKSHOP_PORT": str(port),
+        "WORKSHOP_STUDENT_TOKEN": "none",
+    }
+    with started([sys.executable, "-m", "runtime"], settings) as process:
+        milliseconds_to(f"http://127.0.0.1:{port}/readyz", process)
+        ours = await _numbers(process, lambda: our_page(port))
+        alone = await _alone(port)
+    return theirs, chain, ours, alone
+
+
+async def _terminado(shell: tuple[str, ...]) -> Numbers:
+    port = free_port()
+    settings = {"LC_ALL": "C.UTF-8"}  # asciinema refuses any other character set
+    with started([sys.executable, "-c", TERMINADO, str(port), *shell], settings) as process:
+        milliseconds_to(f"http://127.0.0.1:{port}/", process)
+        return await _numbers(process, lambda: terminado_page(port))
+
+
+@dataclass(frozen=True)
+class Alone:
+    """Milliseconds of what only the daemon is asked for."""
+
+    attach_p95: float
+    busy_p99: float
+    interrupt: float
+
+
+async def _alone(port: int) -> Alone:
+    here = f"http://127.0.0.1:{port}"
+    async with httpx2.AsyncClient(base_url=here, headers={"origin": here}) as http:
+        opened = await http.post("/api/terminals", json={"name": "other"})
+        opened.raise_for_status()
+    async with our_page(port) as page, our_page(port, "other") as other:
+        await other.type(HISTORY)
+        await other.until("ready")
+        attaches = [await _attach(port) for _ in range(ATTACHES)]
+        await other.type("yes\r")
+        reading = asyncio.create_task(other.until("never printed"))
+        await asyncio.sleep(0.5)
+        await page.type("echo re''ady\r")
+        await page.until("ready")
+        busy = await _echo(page)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+    async with our_page(port, "other") as other:
+        interrupts = [await _interrupt(other) for _ in range(INTERRUPTS)]
+    return Alone(_percentile(attaches, 95), _percentile(busy, 99), max(interrupts))
+
+
+async def _attach(port: int) -> float:
+    """Milliseconds from the wish for a socket to the last byte of the screen."""
+    began = time.perf_counter()
+    async with our_page(port, "other") as page:
+        await page.until("ready")
+    return (time.perf_counter() - began) * 1000
+
+
+async def _interrupt(page: Page) -> float:
+    """Milliseconds from Ctrl-C to the next command's first output, during a flood."""
+    await page.type("yes\r")
+    reading = asyncio.create_task(page.until("stopped"))
+    await asyncio.sleep(0.4)
+    began = time.perf_counter()
+    await page.type("\x03echo stop''ped\r")
+    await reading
+    return (time.perf_counter() - began) * 1000
+
+
+def _percentile(values: list[float], percent: int) -> float:
+    return statistics.quantiles(values, n=100)[percent - 1]
+
+
+async def _numbers(
+    process: subprocess.Popen[bytes], open_page: Callable[[], AbstractAsyncContextManager[Page]]
+) -> Numbers:
+    async with AsyncExitStack() as pages:
+        first = await pages.enter_async_context(open_page())
+        await asyncio.sleep(SETTLED_SECONDS)
+        await first.type("PS1=; stty -echoctl; echo re''ady\r")
+        await first.until("ready")
+        echo = await _echo(first)
+        await first.type("\r")
+        before = _cpu_seconds(process.pid)
+        flood_one = await _flood([first])
+        cpu_one = _cpu_seconds(process.pid) - before
+        more = [await pages.enter_async_context(open_page()) for _ in range(PAGES - 1)]
+        flood_many = await _flood([first, *more])
+        memory = resident_megabytes(process.pid)
+    cuts = statistics.quantiles(echo, n=100)
+    return Numbers(statistics.median(echo), cuts[98], flood_one, flood_many, cpu_one, memory)
+
+
+async def _echo(page: Page) -> list[float]:
+    """Milliseconds from a key to its echo."""
+    taken = []
+    for number in range(KEYS):
+        key = "abcdefghijklmnopqrstuvwxyz"[number % 26]
+        await asyncio.sleep(KEY_PAUSE_SECONDS)
+        began = time.perf_counter()
+        await page.type(key)
+        await page.until(key)
+        taken.append((time.perf_counter() - began) * 1000)
+    await page.type("\x15")
+    return taken
+
+
+async def _flood(pages: list[Page]) -> float:
+    """Seconds until the last page saw the end of it."""
+    began = time.perf_counter()
+    await pages[0].type(FLOOD % len(pages))
+    await asyncio.gather(*(page.until(f"ended-{len(pages)}") for page in pages))
+    return time.perf_counter() - began
+
+
+class Page:
+    """A client of one terminal; `wrap` makes the frame that a server wants of typed text."""
+
+    def __init__(self, connection: ClientConnection, wrap: Callable[[str], str | bytes]) -> None:
+        self._connection = connection
+        self._wrap = wrap
+
+    async def type(self, text: str) -> None:
+        """Send keys."""
+        await self._connection.send(self._wrap(text))
+
+    async def until(self, text: str) -> None:
+        """Read frames up to one that has `text`; confirm what asks for it."""
+        wanted = text.encode()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            tail = b""
+            while True:
+                frame = await self._connection.recv(decode=False)
+                assert isinstance(frame, bytes)
+                if frame.startswith(b'{"type":"offset"'):
+                    offset = json.loads(frame)["offset"]
+                    await self._connection.send(f'{{"type":"ack","offset":{offset}}}')
+                    continue
+                if frame.startswith((b'{"type":', b'["setup"')):
+                    continue
+                if wanted in tail + frame:
+                    return
+                tail = frame[-len(wanted) :]
+
+
+@asynccontextmanager
+async def our_page(port: int, terminal: str = "main") -> AsyncIterator[Page]:
+    """A page at the daemon's socket."""
+    address = f"ws://127.0.0.1:{port}/ws/terminal/{terminal}"
+    origin = Origin(f"http://127.0.0.1:{port}")
+    async with connect(
+        address, origin=origin, subprotocols=[PROTOCOL], compression=None, max_size=None
+    ) as connection:
+        yield Page(connection, str.encode)
+
+
+@asynccontextmanager
+async def terminado_page(port: int) -> AsyncIterator[Page]:
+    """A page at terminado's socket."""
+    async with connect(
+        f"ws://127.0.0.1:{port}/socket", compression=None, max_size=None
+    ) as connection:
+        yield Page(connection, lambda text: json.dumps(["stdin", text]))
+
+
+def _cpu_seconds(pid: int) -> float:
+    """User and system time of a process; what its ended children used is not in it."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,0 +1,5 @@
+"""`python -m host` is `workshop`."""
+
+from host.cli import main
+
+main()

@@ -1,0 +1,112 @@
+"""What this user told `workshop` once: the model's key, where the model is, what help may cost.
+
+`~/.config/workshop/config.json`, 0600 in a folder 0700. The key can also stay where it is: in the
+environment, or behind a command such as `secret-tool lookup service workshop` (`help.key-command`).
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from host.sessions import read_json, storage_errors, write_whole
+from runtime.domain.errors import BadRequest, EngineFailure
+
+KEY_COMMAND_SECONDS = 20
+
+
+class Config(BaseModel):
+    """The settings; an absent one is None. Prices are of a million tokens, in any currency."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    key: Annotated[str | None, Field(min_length=1)] = None
+    key_command: Annotated[str | None, Field(min_length=1)] = None
+    base_url: Annotated[str | None, Field(pattern=r"^https?://\S+$")] = None
+    session_tokens: Annotated[int | None, Field(ge=1)] = None
+    workshop_tokens: Annotated[int | None, Field(ge=1)] = None
+    price_input: Annotated[float | None, Field(ge=0)] = None
+    price_output: Annotated[float | None, Field(ge=0)] = None
+
+    def cost(self, input_tokens: int, output_tokens: int) -> float | None:
+        """What these tokens cost, when prices are known."""
+        if self.price_input is None or self.price_output is None:
+            return None
+        return (input_tokens * self.price_input + output_tokens * self.price_output) / 1_000_000
+
+    def find_key(self, variable: str) -> str | None:
+        """The key: of the environment's `variable`, else kept here, else of the command.
+
+        Raises EngineFailure when the command fails.
+        """
+        return os.environ.get(variable) or self.key or self._from_command()
+
+    def _from_command(self) -> str | None:
+        if self.key_command is None:
+            return None
+        try:
+            done = subprocess.run(
+                shlex.split(self.key_command),
+                capture_output=True,
+                text=True,
+                timeout=KEY_COMMAND_SECONDS,
+                check=True,
+            )
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
+            raise EngineFailure(
+                f"The command of help.key-command did not give a key ({type(error).__name__}). "
+                "Run it by hand to see why, or change it with: workshop config help.key-command …"
+            ) from error
+        return done.stdout.strip() or None
+
+
+NAMES = tuple(f"help.{field.replace('_', '-')}" for field in Config.model_fields)
+SECRET = "help.key"
+
+
+def path() -> Path:
+    """Where the settings are kept."""
+    base = os.environ.get("XDG_CONFIG_HOME")
+    root = Path(base) if base and Path(base).is_absolute() else Path.home() / ".config"
+    return root / "workshop" / "config.json"
+
+
+def load() -> Config:
+    """The settings; raises BadRequest when the file holds something else."""
+    try:
+        return Config.model_validate(read_json(path()))
+    except (ValueError, ValidationError, OSError) as error:
+        raise BadRequest(f"{path()} cannot be used; mend it or delete it.") from error
+
+
+def change(name: str, value: str | None) -> Config:
+    """Set one setting, or forget it with None; raises BadRequest with what was expected."""
+    if name not in NAMES:
+        raise BadRequest(f"There is no setting “{name}”; there are {', '.join(NAMES)}.")
+    field = name.removeprefix("help.").replace("-", "_")
+    values = load().model_dump(exclude_none=True)
+    values.pop(field, None)
+    if value is not None:
+        values[field] = value
+    try:
+        changed = Config.model_validate(values)
+    except ValidationError as error:
+        what = error.errors(include_url=False, include_input=False)[0]["msg"]
+        raise BadRequest(f"{name}: {what[:1].lower()}{what[1:]}.") from None  # it shows the value
+    with storage_errors(path().parent):
+        path().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_whole(path(), changed.model_dump_json(exclude_none=True, indent=2) + "\n")
+    return changed
+
+
+def shown(settings: Config) -> dict[str, object]:
+    """The settings for people; of the key only that it is there."""
+    values = settings.model_dump(exclude_none=True)
+    if "key" in values:
+        values["key"] = "(set)"
+    return {f"help.{field.replace('_', '-')}": value for field, value in values.items()}

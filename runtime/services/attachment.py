@@ -1,0 +1,183 @@
+"""One page at one terminal: what it was given, what it has drawn, what it gets next.
+
+A page takes output at its own speed. At most 64 KiB are on their way to it unconfirmed; when it
+falls further behind than a redraw costs, its bytes are dropped and the screen is drawn anew. A
+page that never confirms is paced by its socket alone. Nothing here ever waits for a page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from runtime.services.ring import Ring
+
+WINDOW_BYTES = 64 * 1024  # on their way and not confirmed
+FRAME_BYTES = 128 * 1024  # in one frame, for a page that does not confirm
+LAG_BYTES = 512 * 1024  # further behind than this, a redraw is the shorter way
+REDRAW_SECONDS = 0.05  # between two redraws: in a flood nobody can follow more of them
+OFFSET_BYTES = 64 * 1024  # between two offsets told
+
+
+@dataclass(frozen=True)
+class Redraw:
+    """Draws the whole screen and scroll-back; what follows begins at `offset`."""
+
+    data: bytes
+    offset: int
+
+
+@dataclass(frozen=True)
+class Offset:
+    """Where the next byte is."""
+
+    offset: int
+
+
+@dataclass(frozen=True)
+class Resized:
+    """The terminal has this size now."""
+
+    cols: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class Exited:
+    """The shell ended."""
+
+    code: int
+
+
+@dataclass(frozen=True)
+class Restarted:
+    """A new shell runs."""
+
+
+Notice = Resized | Exited | Restarted
+Frame = bytes | Redraw | Offset | Notice  # bytes are output
+
+
+class Stream(Protocol):
+    """Where output comes from; `latest` is what came last, and its offset."""
+
+    ring: Ring
+    latest: tuple[int, bytes]
+
+    def redraw(self) -> bytes:
+        """Bytes that draw what `ring` has led to."""
+
+
+class Attachment:
+    """What a page is given, as `frames`; `size` is what the page has room for."""
+
+    def __init__(
+        self,
+        stream: Stream,
+        client: str,
+        offset: int | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Continues at `offset` when those bytes are still there, else begins with a redraw."""
+        ring = stream.ring
+        self.client = client
+        self.size: tuple[int, int] | None = None
+        self.close_code: int | None = None
+        self._stream = stream
+        self._must_redraw = offset is None or not ring.start <= offset <= ring.end
+        self._sent = ring.end if offset is None or self._must_redraw else offset
+        self.start = self._sent  # where the page's count begins
+        self._told = self._sent
+        self._confirmed = self._sent
+        self._confirms = False
+        self._notices: dict[type[Notice], tuple[int, Notice]] = {}  # the last of each kind
+        self._wake = asyncio.Event()
+        self._clock = clock
+        self._next_redraw = clock()  # not before that
+
+    async def frames(self) -> AsyncIterator[Frame]:
+        """What to send, in order, until `end`; take the next when the last one was sent."""
+        while self.close_code is None:
+            frame = self._next()
+            if frame is not None:
+                yield frame
+                continue
+            self._wake.clear()
+            rest = self._next_redraw - self._clock() if self._must_redraw else 0.0
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(rest if rest > 0 else None):
+                    await self._wake.wait()
+
+    def confirm(self, offset: int) -> None:
+        """The page has drawn everything before `offset`."""
+        self._confirms = True
+        if self._confirmed < offset:
+            self._confirmed = min(offset, self._sent)
+            self._wake.set()
+
+    def notify(self, notice: Notice) -> None:
+        """Tell the page, in its place between the bytes."""
+        self._notices.pop(type(notice), None)
+        self._notices[type(notice)] = (self._stream.ring.end, notice)
+        self._wake.set()
+
+    def wake(self) -> None:
+        """There is more output."""
+        self._wake.set()
+
+    def end(self, code: int) -> None:
+        """No more frames: the socket is to be closed with `code`."""
+        self.close_code = code
+        self._wake.set()
+
+    def _next(self) -> Frame | None:
+        ring = self._stream.ring
+        behind = ring.end - self._sent
+        if behind > LAG_BYTES:
+            self._must_redraw = True
+        if notice := self._due_notice():
+            return notice
+        unconfirmed = self._sent - self._confirmed if self._confirms else 0
+        if self._must_redraw:
+            if unconfirmed > WINDOW_BYTES // 2 or self._clock() < self._next_redraw:
+                return self._offset_once()
+            return self._redraw()
+        room = WINDOW_BYTES - unconfirmed if self._confirms else FRAME_BYTES
+        size = min(behind, room, *(at - self._sent for at, _ in self._notices.values()))
+        if size <= 0 or self._sent - self._told >= OFFSET_BYTES:
+            return self._offset_once() if self._sent - self._told >= OFFSET_BYTES // 2 else None
+        return self._output(size)
+
+    def _output(self, size: int) -> bytes:
+        begin, latest = self._stream.latest
+        # The same bytes object for all pages that are up to date.
+        whole = begin == self._sent and size == len(latest)
+        data = latest if whole else self._stream.ring.read(self._sent, size)
+        self._sent += size
+        return data
+
+    def _redraw(self) -> Redraw:
+        self._next_redraw = self._clock() + REDRAW_SECONDS
+        data = self._stream.redraw()
+        self._must_redraw = False
+        self._sent = self._told = self._confirmed = self._stream.ring.end
+        return Redraw(data, self._sent)
+
+    def _offset_once(self) -> Offset | None:
+        if self._told == self._sent:
+            return None
+        self._told = self._sent
+        return Offset(self._sent)
+
+    def _due_notice(self) -> Notice | None:
+        """The oldest notice whose place is reached; before a redraw, the size it is for."""
+        for kind, (at, notice) in self._notices.items():
+            if kind is Resized if self._must_redraw else at <= self._sent:
+                del self._notices[kind]
+                return notice
+        return None

@@ -1,0 +1,86 @@
+"""A terminal's output as a stream of bytes with absolute offsets, and the picture it amounts to."""
+
+from __future__ import annotations
+
+import logging
+
+from runtime.services.ring import Ring
+from runtime.services.screen import RESET, Screen, ScreenUnavailable
+
+RING_BYTES = 1 << 20  # a page that was away for less continues where it was
+DRAW_BYTES = 768 * 1024  # drawn in pieces of this size, or when the picture is needed
+
+# What a program may have left behind; the text on the screen stays.
+AFRESH = (
+    b"\x1b[!p\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1l\x1b>\x1b(B\x0f"
+    b"\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1004l\x1b[?1006l\x1b[?2004l\r\n"
+)
+
+log = logging.getLogger("workshop.terminal")
+
+
+class Display:
+    """The newest output in `ring`, what came last in `latest` with its offset, and the screen.
+
+    `size` is in columns and rows.
+
+    The screen is made on first use: loading its library is no part of a start.
+    """
+
+    def __init__(self, size: tuple[int, int], start: int) -> None:
+        self.ring = Ring(RING_BYTES, start)
+        self.latest = (start, b"")
+        self.size = size
+        self._drawn = start  # offset up to which the screen is drawn
+        self._screen: Screen | None = None
+
+    def add(self, data: bytes) -> None:
+        """More output."""
+        self.latest = (self.ring.end, data)
+        self.ring.append(data)
+        if self.ring.end - self._drawn >= DRAW_BYTES:
+            self._draw_if_possible()
+
+    def resize(self, cols: int, rows: int) -> None:
+        """Another size from here on; what came before was meant for the one before."""
+        self._draw_if_possible()
+        self.size = cols, rows
+        if self._screen is not None:
+            self._screen.resize(cols, rows)
+
+    def redraw(self) -> bytes:
+        """Bytes that draw what is shown now, anywhere."""
+        try:
+            return self._draw().redraw()
+        except ScreenUnavailable as error:
+            log.error("the screen cannot be redrawn, the latest output must do: %s", error)
+            return RESET + self.ring.read(self.ring.start, RING_BYTES)
+
+    def afresh(self) -> bytes:
+        """Output that takes back what a program left behind, before another shell begins."""
+        try:
+            return self._draw().leave_alternate() + AFRESH
+        except ScreenUnavailable:
+            return AFRESH
+
+    def close(self) -> None:
+        """Free the screen's memory."""
+        if self._screen is not None:
+            self._screen.close()
+            self._screen = None
+
+    def _draw(self) -> Screen:
+        """The screen with everything drawn that came; raises ScreenUnavailable."""
+        if self._screen is None:
+            self._screen = Screen(*self.size)
+        start = max(self._drawn, self.ring.start)
+        if start < self.ring.end:
+            self._screen.feed(self.ring.read(start, RING_BYTES))
+        self._drawn = self.ring.end
+        return self._screen
+
+    def _draw_if_possible(self) -> None:
+        try:
+            self._draw()
+        except ScreenUnavailable:
+            self._drawn = self.ring.end  # said when somebody needs it

@@ -1,0 +1,254 @@
+"""One pseudo-terminal and the process that leads its session.
+
+Nothing of Python runs between fork and exec: `pty.fork` in a process with threads can deadlock.
+A shell of one line opens the terminal instead, and because it leads a new session that makes the
+terminal its controlling one, as `setsid --ctty` does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import struct
+import subprocess
+import termios
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+READ_BYTES = 8 * 1024  # the kernel gives at most 4 KiB at once; room for more costs time
+TURN_BYTES = 128 * 1024  # read before others get their turn
+LAST_TURNS = 8  # after the shell's end; a job it left behind may print without end
+FLOOD_BYTES = 4 * 1024  # after a turn of this much, more is let come together
+REST_SECONDS = 0.0005
+INPUT_QUEUE_BYTES = 64 * 1024  # more than this waits with its sender
+INPUT_SECONDS = 5.0  # a program that reads nothing for this long gets its input thrown away
+IUTF8 = 0x4000  # c_iflag: erase whole characters
+START = 'exec <>"$0" >&0 2>&1; exec "$@"'
+
+
+@dataclass(frozen=True)
+class ShellSpec:
+    """How a shell starts; `uid` and `gid` None keep the daemon's own."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: Path
+    uid: int | None = None
+    gid: int | None = None
+    groups: tuple[int, ...] = ()
+
+
+class Pty:
+    """A running shell: bytes in, bytes out, a size, an end.
+
+    `on_output` gets everything that came in one turn of the loop, `on_exit` the exit code (128 + n
+    after signal n) when the shell has ended and its last output was given.
+    """
+
+    def __init__(
+        self,
+        spec: ShellSpec,
+        size: tuple[int, int],
+        *,
+        on_output: Callable[[bytes], None],
+        on_exit: Callable[[int], None],
+    ) -> None:
+        """Start it; raises OSError when there are no terminals or processes left."""
+        self._on_output = on_output
+        self._on_exit = on_exit
+        self._loop = asyncio.get_running_loop()
+        self._input: deque[bytes] = deque()
+        self._queued = 0  # bytes in _input
+        self._room = asyncio.Event()
+        self._room.set()
+        self._master, slave = os.openpty()
+        self._pidfd = -1
+        try:
+            os.set_blocking(self._master, False)
+            self.resize(*size)
+            self._process = _start(spec, slave)
+            self._pidfd = _watch(self._process)
+        except BaseException:
+            os.close(self._master)
+            raise
+        finally:
+            os.close(slave)
+        self._is_read = False
+        self._rest: asyncio.TimerHandle | None = None  # until the next turn of a flood
+        self._is_silent = False  # nobody will print anything any more
+        self.resume()
+        self._loop.add_reader(self._pidfd, self._ended)
+
+    @property
+    def pid(self) -> int:
+        """The shell's process id, which is its session's id too."""
+        return self._process.pid
+
+    @property
+    def is_open(self) -> bool:
+        """Whether input still reaches somebody."""
+        return self._master >= 0
+
+    def pause(self) -> None:
+        """Read no more for now; programs wait when the kernel's buffer is full."""
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
+        if self._is_read:
+            self._loop.remove_reader(self._master)
+            self._is_read = False
+
+    def resume(self) -> None:
+        """Read on."""
+        self._rest = None
+        if not self._is_read and self._master >= 0 and not self._is_silent:
+            self._loop.add_reader(self._master, self._read)
+            self._is_read = True
+
+    def resize(self, cols: int, rows: int) -> None:
+        """Tell the kernel, which tells the foreground program."""
+        if self._master >= 0:
+            fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
+
+    def is_hiding_input(self) -> bool:
+        """Whether a program reads a line without showing it: a password prompt."""
+        if self._master < 0:
+            return False
+        flags = termios.tcgetattr(self._master)[3]
+        return bool(flags & termios.ICANON) and not flags & termios.ECHO
+
+    async def write(self, data: bytes) -> None:
+        """Give `data` to the terminal; returns when there is room for more.
+
+        After INPUT_SECONDS without a program that reads, what waits is thrown away.
+        """
+        self._queue(data)
+        if self._room.is_set():
+            return
+        try:
+            async with asyncio.timeout(INPUT_SECONDS):
+                await self._room.wait()
+        except TimeoutError:
+            self._drop_input()
+
+    def close(self) -> None:
+        """Hang up: the kernel sends HUP to the session. The shell's end is reported as always."""
+        if self._master < 0:
+            return
+        self.pause()
+        self._drop_input()
+        os.close(self._master)
+        self._master = -1
+
+    def _queue(self, data: bytes) -> None:
+        if self._master < 0:
+            return
+        if not self._input:
+            data = data[self._write_now(data) :]
+            if not data:
+                return
+            self._loop.add_writer(self._master, self._flush)
+        self._input.append(data)
+        self._queued += len(data)
+        if self._queued > INPUT_QUEUE_BYTES:
+            self._room.clear()
+
+    def _write_now(self, data: bytes) -> int:
+        try:
+            return os.write(self._master, data)
+        except BlockingIOError:
+            return 0
+        except OSError:  # EIO: nobody has the terminal open any more
+            return len(data)
+
+    def _flush(self) -> None:
+        while self._input:
+            piece = self._input[0]
+            written = self._write_now(piece)
+            self._queued -= written
+            if written < len(piece):
+                self._input[0] = piece[written:]
+                break
+            self._input.popleft()
+        if not self._input:
+            self._loop.remove_writer(self._master)
+        if self._queued <= INPUT_QUEUE_BYTES:
+            self._room.set()
+
+    def _drop_input(self) -> None:
+        if self._input:
+            self._loop.remove_writer(self._master)
+        self._input.clear()
+        self._queued = 0
+        self._room.set()
+
+    def _read(self) -> None:
+        if data := self._take():
+            self._on_output(data)
+            if len(data) >= FLOOD_BYTES and self._is_read:
+                self.pause()
+                self._rest = self._loop.call_later(REST_SECONDS, self.resume)
+
+    def _take(self) -> bytes:
+        """Everything that is there, up to TURN_BYTES: one frame costs half of what two cost."""
+        pieces: list[bytes] = []
+        size = 0
+        while size < TURN_BYTES:
+            try:
+                piece = os.read(self._master, READ_BYTES)
+            except BlockingIOError:
+                break
+            except OSError:  # EIO is the end of this file
+                piece = b""
+            if not piece:
+                self._is_silent = True
+                self.pause()
+                break
+            pieces.append(piece)
+            size += len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _ended(self) -> None:
+        self._loop.remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        code = self._process.wait()  # it has ended: this collects it and does not wait
+        for _ in range(LAST_TURNS):
+            if self._master >= 0 and (data := self._take()):
+                self._on_output(data)
+        self.close()
+        self._on_exit(code if code >= 0 else 128 - code)
+
+
+def _start(spec: ShellSpec, slave: int) -> subprocess.Popen[bytes]:
+    attributes = termios.tcgetattr(slave)
+    attributes[0] |= IUTF8
+    termios.tcsetattr(slave, termios.TCSANOW, attributes)
+    if spec.uid is not None:
+        with contextlib.suppress(OSError):
+            os.fchown(slave, spec.uid, -1)  # the shell's user opens, and may chmod, its terminal
+    return subprocess.Popen(
+        ("/bin/sh", "-c", START, os.ttyname(slave), *spec.argv),
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+        cwd=spec.cwd if spec.cwd.is_dir() else "/",
+        env=dict(spec.env),
+        user=spec.uid,
+        group=spec.gid,
+        extra_groups=spec.groups if spec.uid is not None else None,
+    )
+
+
+def _watch(process: subprocess.Popen[bytes]) -> int:
+    """A descriptor that becomes readable when `process` ends."""
+    try:
+        return os.pidfd_open(process.pid)
+    except OSError:
+        process.kill()
+        process.wait()
+        raise

@@ -1,0 +1,340 @@
+"""What a terminal shows, kept on the server: the screen, its scroll-back, modes and title.
+
+libghostty-vt does it; it comes with the package pyghostty, whose own binding takes 0.3 s of CPU to
+import. This one declares the dozen functions it needs and takes the numbers and layouts from the
+library's description of itself, so that another version is used rightly or refused. Loading takes
+some 20 ms, on first use.
+
+A screen never answers: no reply of it can reach a program, no file is read for it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import re
+from ctypes import POINTER, byref, c_bool, c_char_p, c_int, c_size_t, c_uint16, c_uint32, c_void_p
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+SCROLLBACK_BYTES = 4 << 20  # some 3 600 lines of 120 columns; a limit by lines is slow to keep
+CONTINUATION_BYTES = 4096  # of an escape sequence whose end has not come yet
+TITLE_CHARACTERS = 200
+LEAST_CELL_BYTES = 8  # of the scroll-back; plain output beyond that leaves no trace
+SPARE_LINES = 2 * 1000  # the screen itself, and room for doubt
+SAMPLE_BYTES = 32 * 1024  # tells how long lines are
+TAIL_WITHIN_BYTES = 1024
+NOT_PLAIN = (b"\x1b", b"\x0e", b"\x0f", b"\x07", b"\x18", b"\x1a")
+CELL_PIXELS = (8, 16)
+
+RESET = b"\x1bc"
+HOME = b"\x1b[H"
+STYLE_OFF = b"\x1b[0m"
+ORIGIN = b"\x1b[?6h"  # rows count from the top of the scrolling region
+MODES = re.compile(rb"\A(?:\x1b\[\??\d+[hl])*")
+ALTERNATE = re.compile(rb"\x1b\[\?(?:47|1047|1049)h")
+REGION = re.compile(rb"\x1b\[(\d+);\d+r")
+TAIL = re.compile(rb"\x1b\[(?:\d+;\d+[rsH]|>4;\d+m)")  # nothing of a text looks like these
+CURSOR = re.compile(rb"\x1b\[(\d+);(\d+)H")
+CUT = b"\x1b[%dG\x1b[K\x1b[%dG"
+LEAVE_ALTERNATE = b"\x1b[?1049l"
+
+
+class ScreenUnavailable(RuntimeError):
+    """libghostty-vt is missing or is not the one this module was written for."""
+
+
+class _ScreenExtra(ctypes.Structure):
+    _fields_ = (
+        ("size", c_size_t),
+        ("cursor", c_bool),
+        ("style", c_bool),
+        ("hyperlink", c_bool),
+        ("protection", c_bool),
+        ("kitty_keyboard", c_bool),
+        ("charsets", c_bool),
+    )
+
+
+class _TerminalExtra(ctypes.Structure):
+    _fields_ = (
+        ("size", c_size_t),
+        ("palette", c_bool),
+        ("modes", c_bool),
+        ("scrolling_region", c_bool),
+        ("tabstops", c_bool),
+        ("pwd", c_bool),
+        ("keyboard", c_bool),
+        ("screen", _ScreenExtra),
+    )
+
+
+class _FormatOptions(ctypes.Structure):
+    _fields_ = (
+        ("size", c_size_t),
+        ("emit", c_int),
+        ("unwrap", c_bool),
+        ("trim", c_bool),
+        ("extra", _TerminalExtra),
+        ("selection", c_void_p),
+    )
+
+
+class _String(ctypes.Structure):
+    _fields_ = (("ptr", c_void_p), ("len", c_size_t))
+
+
+_LAYOUTS: dict[str, type[ctypes.Structure]] = {
+    "GhosttyFormatterScreenExtra": _ScreenExtra,
+    "GhosttyFormatterTerminalExtra": _TerminalExtra,
+    "GhosttyFormatterTerminalOptions": _FormatOptions,
+    "GhosttyString": _String,
+}
+
+_SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {  # Any: ctypes has no type for its types
+    "terminal_new": (c_int, (c_void_p, POINTER(c_void_p), c_uint16, c_uint16)),
+    "terminal_free": (None, (c_void_p,)),
+    "terminal_set": (c_int, (c_void_p, c_int, c_void_p)),
+    "terminal_get": (c_int, (c_void_p, c_int, c_void_p)),
+    "terminal_resize": (c_int, (c_void_p, c_uint16, c_uint16, c_uint32, c_uint32)),
+    "terminal_vt_write": (None, (c_void_p, c_char_p, c_size_t)),
+    "terminal_continuation_buf": (c_int, (c_void_p, c_void_p, c_size_t, POINTER(c_size_t))),
+    "formatter_terminal_new": (c_int, (c_void_p, POINTER(c_void_p), c_void_p, _FormatOptions)),
+    "formatter_format_alloc": (
+        c_int,
+        (c_void_p, c_void_p, POINTER(c_void_p), POINTER(c_size_t)),
+    ),
+    "formatter_free": (None, (c_void_p,)),
+    "snapshot_encode_alloc": (c_int, (c_void_p, c_void_p, POINTER(c_void_p), POINTER(c_size_t))),
+    "snapshot_decoder_new_buf": (c_int, (c_void_p, POINTER(c_void_p), c_char_p, c_size_t)),
+    "snapshot_decoder_decode": (c_int, (c_void_p, POINTER(c_void_p))),
+    "snapshot_decoder_free": (None, (c_void_p,)),
+    "free": (None, (c_void_p, c_void_p, c_size_t)),
+}
+
+
+class _Library:
+    """The loaded library: functions by name, numbers by type and name."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            loaded = ctypes.CDLL(str(path))
+            describe = loaded.ghostty_type_json
+            describe.restype, describe.argtypes = c_char_p, ()
+            self._types = orjson.loads(describe())["types"]
+            for name, (result, arguments) in _SIGNATURES.items():
+                function = getattr(loaded, f"ghostty_{name}")
+                function.restype, function.argtypes = result, arguments
+                setattr(self, name, function)
+            for name, structure in _LAYOUTS.items():
+                self._compare(name, structure)
+        except (OSError, AttributeError, KeyError, orjson.JSONDecodeError) as error:
+            raise ScreenUnavailable(f"{path} is not the library expected: {error}") from error
+
+    def __getattr__(self, name: str) -> Any:  # Any: a ctypes function
+        raise AttributeError(name)
+
+    def number(self, kind: str, name: str) -> int:
+        """An enumeration's value."""
+        value: int = self._types[kind]["values"][name]
+        return value
+
+    def _compare(self, name: str, structure: type[ctypes.Structure]) -> None:
+        described = self._types[name]["fields"]
+        declared = {field[0]: getattr(structure, field[0]).offset for field in structure._fields_}
+        if declared != {field: each["offset"] for field, each in described.items()}:
+            raise ScreenUnavailable(f"the library's {name} has another layout")
+
+
+@cache
+def load() -> _Library:
+    """The library; raises ScreenUnavailable. Takes some 20 ms the first time."""
+    found = importlib.util.find_spec("pyghostty")
+    if found is None or not found.submodule_search_locations:
+        raise ScreenUnavailable("the package pyghostty is not installed")
+    return _Library(Path(found.submodule_search_locations[0], "_lib", "libghostty-vt.so"))
+
+
+class Screen:
+    """One terminal's screen. Feed it all output; `redraw` gives bytes that draw it elsewhere."""
+
+    def __init__(self, cols: int, rows: int) -> None:
+        self._library = load()
+        self._handle = c_void_p()
+        self._cols = cols
+        self._check(self._library.terminal_new(None, byref(self._handle), cols, rows), "new")
+        for name, value in (
+            ("SCROLLBACK_MAX_LINES", c_size_t(1 << 30)),
+            ("SCROLLBACK_MAX_BYTES", c_size_t(SCROLLBACK_BYTES)),
+            ("CONTINUATION_MAX_BYTES", c_size_t(CONTINUATION_BYTES)),
+            # Images would be memory that a student decides on, and files that root reads for them.
+            ("KITTY_IMAGE_STORAGE_LIMIT", ctypes.c_uint64(0)),
+            ("KITTY_IMAGE_MEDIUM_FILE", c_bool(False)),
+            ("KITTY_IMAGE_MEDIUM_TEMP_FILE", c_bool(False)),
+            ("KITTY_IMAGE_MEDIUM_SHARED_MEM", c_bool(False)),
+            ("APC_MAX_BYTES", c_size_t(CONTINUATION_BYTES)),
+        ):
+            option = self._library.number("GhosttyTerminalOption", name)
+            self._check(self._library.terminal_set(self._handle, option, byref(value)), name)
+
+    def feed(self, data: bytes) -> None:
+        """Draw `data`. A flood of plain lines is not drawn line by line: only its end shows."""
+        data = _what_will_show(
+            data, SPARE_LINES + SCROLLBACK_BYTES // (LEAST_CELL_BYTES * self._cols)
+        )
+        self._library.terminal_vt_write(self._handle, data, len(data))
+
+    def resize(self, cols: int, rows: int) -> None:
+        """Another size; lines flow anew, but for the cursor's: its program draws that itself."""
+        if cols < self._cols:
+            self._cut_cursor_line(cols)
+        self._cols = cols
+        self._check(self._library.terminal_resize(self._handle, cols, rows, *CELL_PIXELS), "resize")
+
+    def _cut_cursor_line(self, cols: int) -> None:
+        """What a page does with the line of the cursor when it has fewer columns for it."""
+        x, active, is_ground = c_uint16(), c_int(), c_bool()
+        self._get("CURSOR_X", x, self._handle)
+        self._get("ACTIVE_SCREEN", active, self._handle)
+        self._get("VT_GROUND", is_ground, self._handle)
+        primary = self._library.number("GhosttyTerminalScreen", "PRIMARY")
+        if active.value == primary and is_ground.value:
+            cut = CUT % (cols + 1, min(x.value, cols - 1) + 1)
+            self._library.terminal_vt_write(self._handle, cut, len(cut))
+
+    def redraw(self) -> bytes:
+        """Bytes that make any terminal of this size show the same and go on in the same way.
+
+        They reset it first, hold no query that it would answer, and end with what has come so far
+        of a sequence or character that is not whole yet.
+        """
+        parts = [RESET]
+        shown = self._format(self._handle)
+        modes = MODES.match(shown)
+        assert modes is not None  # it matches nothing, too
+        body = shown[modes.end() :]
+        if switch := ALTERNATE.search(modes[0]):
+            parts += [self._primary(), switch[0], HOME]
+        parts.append(
+            _with_modes(body, ALTERNATE.sub(b"", modes[0]), self._blank_rows(self._handle))
+        )
+        parts += [self._title(), self._continuation()]
+        return b"".join(parts)
+
+    def leave_alternate(self) -> bytes:
+        """What leads back from an alternate screen; empty when none is shown."""
+        modes = MODES.match(self._format(self._handle))
+        switch = ALTERNATE.search(modes[0]) if modes else None
+        return switch[0][:-1] + b"l" if switch else b""
+
+    def close(self) -> None:
+        """Free the memory; harmless when it is free already."""
+        if self._handle:
+            self._library.terminal_free(self._handle)
+            self._handle = c_void_p()
+
+    def _primary(self) -> bytes:
+        """The screen behind the alternate one: seen by a copy of the terminal that goes back."""
+        raw = self._taken(self._library.snapshot_encode_alloc, self._handle)
+        decoder, copy = c_void_p(), c_void_p()
+        made = self._library.snapshot_decoder_new_buf(None, byref(decoder), raw, len(raw))
+        self._check(made, "decoder")
+        try:
+            self._check(self._library.snapshot_decoder_decode(decoder, byref(copy)), "decode")
+        finally:
+            self._library.snapshot_decoder_free(decoder)
+        try:
+            self._library.terminal_vt_write(copy, LEAVE_ALTERNATE, len(LEAVE_ALTERNATE))
+            body = MODES.sub(b"", self._format(copy), count=1)
+            return _with_modes(body, b"", self._blank_rows(copy))
+        finally:
+            self._library.terminal_free(copy)
+
+    def _format(self, handle: c_void_p, emit: str = "VT") -> bytes:
+        """Modes, text with scroll-back, region, cursor; in this order. PLAIN is one line a row."""
+        options = _FormatOptions(size=ctypes.sizeof(_FormatOptions), unwrap=emit == "VT")
+        options.emit = self._library.number("GhosttyFormatterFormat", emit)
+        extra = options.extra
+        extra.size = ctypes.sizeof(_TerminalExtra)
+        extra.modes = extra.scrolling_region = extra.keyboard = True
+        extra.screen.size = ctypes.sizeof(_ScreenExtra)
+        extra.screen.cursor = extra.screen.style = extra.screen.hyperlink = True
+        extra.screen.protection = extra.screen.charsets = extra.screen.kitty_keyboard = True
+        formatter = c_void_p()
+        made = self._library.formatter_terminal_new(None, byref(formatter), handle, options)
+        self._check(made, "formatter")
+        try:
+            return self._taken(self._library.formatter_format_alloc, formatter)
+        finally:
+            self._library.formatter_free(formatter)
+
+    def _blank_rows(self, handle: c_void_p) -> int:
+        """Empty rows at the bottom that have scroll-back above them: the formatter drops them."""
+        total, scrollback = c_size_t(), c_size_t()
+        self._get("TOTAL_ROWS", total, handle)
+        self._get("SCROLLBACK_ROWS", scrollback, handle)
+        if not scrollback.value:
+            return 0
+        return total.value - self._format(handle, "PLAIN").count(b"\n") - 1
+
+    def _taken(self, function: Any, handle: c_void_p) -> bytes:  # Any: a ctypes function
+        """The bytes a function allocates; freed here."""
+        start, size = c_void_p(), c_size_t()
+        self._check(function(handle, None, byref(start), byref(size)), "alloc")
+        try:
+            return ctypes.string_at(start, size.value) if size.value else b""
+        finally:
+            self._library.free(None, start, size)
+
+    def _title(self) -> bytes:
+        text = _String()
+        self._get("TITLE", text, self._handle)
+        raw = ctypes.string_at(text.ptr, text.len) if text.len else b""
+        title = "".join(each for each in raw.decode("utf-8", "replace") if each.isprintable())
+        return f"\x1b]2;{title[:TITLE_CHARACTERS]}\x1b\\".encode() if title else b""
+
+    def _continuation(self) -> bytes:
+        buffer = ctypes.create_string_buffer(CONTINUATION_BYTES)
+        size = c_size_t()
+        result = self._library.terminal_continuation_buf(
+            self._handle, buffer, CONTINUATION_BYTES, byref(size)
+        )
+        return buffer.raw[: size.value] if result == 0 else b""
+
+    def _get(
+        self, name: str, value: ctypes._SimpleCData[Any] | ctypes.Structure, handle: c_void_p
+    ) -> None:
+        kind = self._library.number("GhosttyTerminalData", name)
+        self._check(self._library.terminal_get(handle, kind, byref(value)), name)
+
+    def _check(self, result: int, what: str) -> None:
+        if result != 0:
+            raise ScreenUnavailable(f"libghostty-vt refused {what}: {result}")
+
+
+def _with_modes(body: bytes, modes: bytes, blank_rows: int) -> bytes:
+    """The text, then what is below it, then the modes: they would change how it is drawn."""
+    tail = TAIL.search(body, max(0, len(body) - TAIL_WITHIN_BYTES))
+    start = tail.start() if tail else len(body)
+    position = body[start:]
+    if ORIGIN in modes and (region := REGION.search(position)):
+        top = int(region[1])
+        position = CURSOR.sub(lambda at: b"\x1b[%d;%sH" % (int(at[1]) - top + 1, at[2]), position)
+    below = STYLE_OFF + b"\r\n" * blank_rows if blank_rows else b""
+    return body[:start] + below + modes + position
+
+
+def _what_will_show(data: bytes, kept_lines: int) -> bytes:
+    """`data` without the lines that plain output has pushed out of the scroll-back anyway."""
+    if len(data) <= 2 * SAMPLE_BYTES or any(each in data for each in NOT_PLAIN):
+        return data
+    lines = data[-SAMPLE_BYTES:].count(b"\r\n")
+    size = SAMPLE_BYTES * (kept_lines + kept_lines // 8) // lines if lines else len(data)
+    tail = data[-size:]
+    if size >= len(data) - CONTINUATION_BYTES or tail.count(b"\r\n") <= kept_lines:
+        return data
+    # The head may end a sequence that began in earlier output.
+    return data[:CONTINUATION_BYTES] + tail[tail.index(b"\r\n") :]

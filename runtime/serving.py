@@ -1,0 +1,181 @@
+"""The daemon as a process: flags, logging, signals, exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import uvicorn
+import uvloop
+
+from runtime.api.connection import Connection
+from runtime.app import Daemon, make_app, version
+from runtime.domain.errors import ExitCode, InvalidSettings, WorkshopError
+from runtime.settings import Settings, forget_secrets, from_environment
+
+STOP_SECONDS = 2  # what open connections get to end
+SEND_BUFFER_BYTES = 64 * 1024  # on the socket: Ctrl-C must not wait behind megabytes of output
+
+log = logging.getLogger("workshop")
+
+
+def main() -> None:
+    """Entry point of `workshop-runtime`."""
+    if len(sys.argv) > 1:
+        _read_flags()
+    sys.exit(_run())
+
+
+def _read_flags() -> None:
+    import argparse  # 7 ms that no ordinary start has to wait for
+
+    parser = argparse.ArgumentParser(
+        prog="workshop-runtime",
+        description="Serve the compiled workshop below WORKSHOP_ROOT. Settings come from the "
+        "environment; docs/operating.md lists them.",
+    )
+    parser.add_argument("--version", action="version", version=version())
+    parser.parse_args()
+
+
+def _run() -> int:
+    try:
+        settings = from_environment(os.environ)
+        _set_up_logging(settings)
+        environ = dict(os.environ)
+        forget_secrets(os.environ)
+        daemon = Daemon(settings, environ)
+        listener = _listen(settings)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_serve(daemon, settings, listener))
+    except WorkshopError as error:
+        print(error.message, file=sys.stderr)  # noqa: T201  # a sentence for who started it
+        return error.exit_code
+
+
+class Server(uvicorn.Server):
+    """uvicorn with our signals: streams must end before connections can be waited for."""
+
+    def __init__(self, config: uvicorn.Config, daemon: Daemon, link: str) -> None:
+        super().__init__(config)
+        self._daemon = daemon
+        self._link = link
+        self.stopped_by: signal.Signals | None = None
+        self.refusal: WorkshopError | None = None
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Handle SIGTERM and SIGINT in the event loop; a second one does not wait."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop, number)
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the daemon, then serve; uvicorn would print why not as a traceback and exit 3."""
+        try:
+            await self._daemon.start()
+        except WorkshopError as error:
+            self.refusal = error
+            self.should_exit = True
+            await self._daemon.stop()
+            return
+        await super().startup(sockets)
+        log.info("serving “%s” at %s", self._daemon.session.workshop.title, self._link)
+
+    def _stop(self, number: signal.Signals) -> None:
+        self.force_exit = self.stopped_by is not None
+        self.stopped_by = number
+        self.should_exit = True
+        self._daemon.end_streams()
+
+
+async def _serve(daemon: Daemon, settings: Settings, listener: socket.socket) -> int:
+    config = uvicorn.Config(
+        make_app(daemon),
+        http=Connection,
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,  # three times the CPU for nothing on a near network
+        ws_max_size=1 << 20,
+        lifespan="on",
+        access_log=False,  # addresses carry tokens
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+    address = f"http://{_shown_host(settings)}:{listener.getsockname()[1]}/"
+    link = f"{address}?token={settings.student_token}" if settings.made_student_token else address
+    server = Server(config, daemon, link)
+    await server.serve(sockets=[listener])
+    if server.refusal is not None:
+        raise server.refusal
+    if not server.started:
+        return ExitCode.UNHANDLED_EXCEPTION
+    return ExitCode.INTERRUPTED if server.stopped_by is signal.SIGINT else ExitCode.TERMINATED
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """The listening socket; raises InvalidSettings when the address cannot be had."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    try:
+        listener.bind((settings.host.strip("[]"), settings.port))
+        listener.listen(512)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise InvalidSettings(
+            f"WORKSHOP_HOST and WORKSHOP_PORT: cannot listen on {settings.host}:{settings.port}: "
+            f"{why}. Choose another port or stop what uses it."
+        ) from error
+    listener.set_inheritable(False)
+    return listener
+
+
+def _shown_host(settings: Settings) -> str:
+    if settings.host in ("0.0.0.0", "::"):
+        return "localhost"
+    return f"[{settings.host}]" if ":" in settings.host else settings.host
+
+
+class _JsonLines(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def _set_up_logging(settings: Settings) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        _JsonLines()
+        if settings.log_format == "json"
+        else logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S%z")
+    )
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
+    # Below a warning these print addresses, headers and frames: tokens and what is typed.
+    for name in ("uvicorn.error", "uvicorn", "sse_starlette"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""Frames that are none of the protocol, and sizes nobody has, sent to one real daemon."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from websockets.exceptions import ConnectionClosed
+
+from tests.api.served import Served, served
+from tests.services.shells import until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def daemon(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    """One for all: nothing here may change it."""
+    root = tmp_path_factory.mktemp("frames") / "workshop"
+    root.mkdir()
+    async with served(root) as made:
+        yield made
+
+
+BAD_FRAMES: dict[str, tuple[str | bytes, set[int]]] = {
+    "no JSON": ("hello", {1007}),
+    "half a JSON": ('{"type": "resize"', {1007}),
+    "empty": ("", {1007}),
+    "a list": ("[]", {1008}),
+    "deep": ("[" * 4000, {1007}),
+    "unknown type": ('{"type": "reboot"}', {1008}),
+    "no type": ('{"cols": 80, "rows": 24}', {1008}),
+    "a missing field": ('{"type": "resize", "cols": 80}', {1008}),
+    "a float": ('{"type": "resize", "cols": 80.5, "rows": 24}', {1008}),
+    "a string": ('{"type": "resize", "cols": "80", "rows": 24}', {1008}),
+    "a boolean": ('{"type": "resize", "cols": true, "rows": 24}', {1008}),
+    "not a number": ('{"type": "ack", "offset": NaN}', {1007, 1008}),
+    "null": ('{"type": "ack", "offset": null}', {1008}),
+    "a server's message": ('{"type": "exit", "code": 0}', {1008}),
+    "long text": ('{"type": "ack", "offset": 1' + " " * 5000 + "}", {1009}),
+    "17 MB": (b"x" * (17 << 20), {1009}),
+}
+
+
+@pytest.mark.parametrize("what", BAD_FRAMES)
+async def test_a_frame_that_is_none_of_the_protocol_closes_the_socket(
+    daemon: Served, what: str
+) -> None:
+    """Fault 31: bad JSON, wrong frame type, 17 MB, unknown type: a code, no effect."""
+    frame, codes = BAD_FRAMES[what]
+    async with daemon.socket() as page, daemon.socket() as other:
+        await page.hears("hello")
+        with contextlib.suppress(ConnectionClosed):
+            await page.send(frame)
+        assert await page.close_code() in codes
+        await other.has_a_living_shell()
+        assert {each["type"] for each in other.messages} <= {"hello", "screen", "offset"}
+
+
+SIZES = {
+    (0, 0): (1, 1),
+    (-1, 24): (1, 24),
+    (65536, 65536): (1000, 1000),
+    (10**9, 1): (1000, 1),
+    (10**30, -(10**30)): (1000, 1),
+}
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+async def test_a_size_out_of_bounds_is_clamped(daemon: Served, size: tuple[int, int]) -> None:
+    """Fault 30: 0, -1, 65536, 10^9."""
+    terminal = daemon.daemon.services.terminals.get("main")
+    async with daemon.socket() as page:
+        await page.type(" ")  # who typed last decides the size
+        for asked, expected in (((90, 33), (90, 33)), (size, SIZES[size])):
+            await page.say(type="resize", cols=asked[0], rows=asked[1])
+            await until(lambda: terminal.size == expected, f"{expected}")  # noqa: B023  # awaited
+        told = {"type": "resize", "cols": expected[0], "rows": expected[1]}
+        await until(lambda: page.messages[-1] == told, f"{told}")
+        await page.say(type="resize", cols=90, rows=33)
+        await until(lambda: terminal.size == (90, 33), "a size to work with")
+        await page.has_a_living_shell()

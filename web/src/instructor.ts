@@ -1,0 +1,9 @@
+// The instructor page's entry.
+
+import { mount } from 'svelte';
+import Instructor from './pages/Instructor.svelte';
+import './styles/base.css';
+
+const target = document.getElementById('page');
+if (!target) throw new Error('instructor.html has no element with the id “page”');
+mount(Instructor, { target });
