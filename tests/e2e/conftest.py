@@ -18,7 +18,9 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
 
+from tests.conftest import FAILED
 from tests.goss_binary import goss_binary
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -149,10 +151,19 @@ class Visit:
     page: Page
     foreign: list[str]
     errors: list[str]
+    said: list[str]
+
+    def describe(self) -> str:
+        """What somebody who reads a failure wants to know of the page."""
+        try:
+            text = self.page.inner_text("body", timeout=2_000)
+        except PlaywrightError as error:
+            text = str(error)
+        return "\n".join((f"The page {self.page.url} shows:", text[:2_000], *self.said[-20:]))
 
 
 @pytest.fixture
-def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
+def visit(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
     """Opens links in windows of their own; nothing may fail or leave the origin."""
     contexts: list[BrowserContext] = []
     visits: list[Visit] = []
@@ -165,7 +176,7 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         contexts.append(context)
         page = context.new_page()
-        made = Visit(page, [], [])
+        made = Visit(page, [], [], [])
         visits.append(made)
         origin = re.match(r"https?://[^/]+", link)
         assert origin is not None
@@ -178,10 +189,18 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
             ),
         )
         page.on("pageerror", lambda error: made.errors.append(str(error)))
+        page.on("console", lambda message: made.said.append(f"{message.type}: {message.text}"))
+        page.on(
+            "requestfailed",
+            lambda request: made.said.append(f"{request.url} failed: {request.failure}"),
+        )
         page.goto(link)
         return page
 
     yield open_link
+    if request.node.stash.get(FAILED, False):
+        for each in visits:
+            print(each.describe())  # noqa: T201 -- pytest shows it with the failure
     for each in visits:
         assert each.foreign == [], "the page asked for something outside its origin"
         assert each.errors == [], "a script of the page failed"

@@ -130,6 +130,38 @@ describe('the feed', () => {
     expect(messages.at(-1)).toMatchObject({ event: 'state', data: { viewedStep: 'b' } });
   });
 
+  it('gives up a connection from which nothing comes', async () => {
+    expect(timers.map(({ milliseconds }) => milliseconds)).toEqual([15_000]);
+    timers.shift()?.action();
+    expect(sources[0]?.closed).toBe(true);
+    await settled();
+    timers.shift()?.action();
+    expect(sources).toHaveLength(2);
+    newest().send('state', makeState());
+    expect(timers).toEqual([]);
+  });
+
+  it('gives up a connection that came back and stays silent', async () => {
+    newest().send('state', makeState());
+    newest().fail(CONNECTING);
+    timers.shift()?.action();
+    await settled();
+    timers.shift()?.action();
+    expect(sources).toHaveLength(2);
+  });
+
+  it('opens again also when the browser gave up during a look', async () => {
+    newest().send('state', makeState());
+    let reply: (state: State) => void = () => undefined;
+    answer = () => new Promise((done) => (reply = done));
+    const look = feed.check();
+    newest().fail(CLOSED);
+    reply(makeState());
+    await look;
+    timers.shift()?.action();
+    expect(sources).toHaveLength(2);
+  });
+
   it('ignores what a closed source still sends', () => {
     const old = newest();
     feed.start();

@@ -1,7 +1,8 @@
 // The live feed: one EventSource, told apart into "comes back by itself", "not signed in" and "gone".
 //
 // EventSource reconnects after a broken connection, with Last-Event-ID, but gives up for good after
-// an HTTP error and does not say which; then /api/state is asked what is wrong.
+// an HTTP error and does not say which; then /api/state is asked what is wrong. It also waits for ever
+// for a connection that was made and says nothing, so the first message has a deadline.
 
 import { ApiError } from './api';
 import type { Report, State, TerminalList } from './protocol';
@@ -34,13 +35,16 @@ const EVENTS = ['state', 'report', 'terminal'] as const;
 const CLOSED = 2; // EventSource.CLOSED
 const RETRY_MILLISECONDS = [500, 1000, 2000, 4000];
 const SIGNED_OUT_MILLISECONDS = 5000; // another tab may sign in
+const SILENT_MILLISECONDS = 15_000; // the whole state comes first, at once
 
 /** Keeps the feed open for as long as the page lives. */
 export class Feed {
   private source: Source | null = null;
   private cancelRetry: () => void = () => undefined;
+  private cancelDeadline: () => void = () => undefined;
   private failures = 0;
   private probing = false;
+  private gone = false; // the source will not come back by itself
   private connection: Connection = 'connecting';
 
   constructor(private readonly parts: FeedParts) {}
@@ -49,6 +53,7 @@ export class Feed {
     this.stop();
     const source = this.parts.open();
     this.source = source;
+    this.gone = false;
     for (const event of EVENTS)
       source.addEventListener(event, ({ data }) => {
         if (source === this.source) this.receive(event, data);
@@ -56,10 +61,12 @@ export class Feed {
     source.addEventListener('error', () => {
       if (source === this.source) this.lost(source.readyState === CLOSED);
     });
+    this.expectMessage(source);
   }
 
   stop(): void {
     this.cancelRetry();
+    this.cancelDeadline();
     this.source?.close();
     this.source = null;
   }
@@ -67,13 +74,14 @@ export class Feed {
   /** Looks whether the connection is still good: after sleep or a change of network. */
   async check(): Promise<void> {
     if (this.connection !== 'live' || this.probing) return;
-    await this.ask(() => undefined);
+    await this.ask();
   }
 
   private receive(event: (typeof EVENTS)[number], text: string): void {
     const message = parseMessage(event, text);
     if (message === null) return;
     this.failures = 0;
+    this.cancelDeadline();
     this.tell('live');
     this.parts.onMessage(message);
   }
@@ -81,17 +89,29 @@ export class Feed {
   private lost(forGood: boolean): void {
     if (this.connection !== 'connecting' && this.connection !== 'unauthorised')
       this.tell('reconnecting');
-    if (forGood) void this.ask(() => this.retry());
+    this.cancelDeadline();
+    this.gone ||= forGood;
+    if (forGood) void this.ask();
+    else if (this.source) this.expectMessage(this.source);
   }
 
-  /** Asks /api/state; a good answer is a state like any other and `then` opens the feed again. */
-  private async ask(then: () => void): Promise<void> {
+  /** A connection from which nothing comes is given up for another one. */
+  private expectMessage(source: Source): void {
+    this.cancelDeadline();
+    this.cancelDeadline = this.parts.later(() => {
+      source.close();
+      this.lost(true);
+    }, SILENT_MILLISECONDS);
+  }
+
+  /** Asks /api/state; a good answer is a state like any other, and a feed that is gone opens again. */
+  private async ask(): Promise<void> {
     if (this.probing) return;
     this.probing = true;
     try {
       const data = await this.parts.probe();
       this.parts.onMessage({ event: 'state', data });
-      then();
+      if (this.gone) this.retry();
     } catch (reason) {
       const signedOut = reason instanceof ApiError && reason.status === 401;
       this.tell(signedOut ? 'unauthorised' : 'reconnecting');

@@ -29,6 +29,8 @@ export interface SessionParts {
   later: FeedParts['later'];
 }
 
+const AGAIN_MILLISECONDS = 2_000; // until what could not be loaded is asked for again
+
 /** One student's session as this page sees it. */
 export class Session {
   workshop = $state.raw<Workshop | null>(null);
@@ -58,11 +60,14 @@ export class Session {
   private readonly helps = new Map<string, StepHelp>();
   private stepsKey = ''; // what `steps` was loaded for
   private loadingText: string | null = null;
+  private cancelAgain: () => void = () => undefined;
   private readonly api: Api;
+  private readonly later: FeedParts['later'];
   private readonly feed: Feed;
 
   constructor(parts: SessionParts) {
     this.api = parts.api;
+    this.later = parts.later;
     this.feed = new Feed({
       open: parts.open,
       later: parts.later,
@@ -90,6 +95,7 @@ export class Session {
   }
 
   stop(): void {
+    this.cancelAgain();
     this.feed.stop();
   }
 
@@ -300,7 +306,8 @@ export class Session {
     try {
       this.workshop = await this.api.workshop();
     } catch (reason) {
-      if (!(reason instanceof ApiError)) throw reason; // the feed says what is wrong and retries
+      if (!(reason instanceof ApiError)) throw reason; // the feed says what is wrong
+      this.loadAgain();
     }
   }
 
@@ -318,8 +325,19 @@ export class Session {
         this.lockedStep = null;
     } catch (reason) {
       if (!(reason instanceof ApiError)) throw reason;
-      if (this.stepsKey === key) this.stepsKey = before; // the next state asks again
+      if (this.stepsKey !== key) return;
+      this.stepsKey = before;
+      this.loadAgain();
     }
+  }
+
+  /** One request may fail while the feed goes on: nothing else would ask for what it was to bring. */
+  private loadAgain(): void {
+    this.cancelAgain();
+    this.cancelAgain = this.later(() => {
+      if (!this.workshop) void this.loadDefinition();
+      void this.loadSteps();
+    }, AGAIN_MILLISECONDS);
   }
 
   private async loadText(): Promise<void> {

@@ -58,6 +58,7 @@ class FakeDaemon {
 
 let daemon: FakeDaemon;
 let session: Session;
+let timers: (() => void)[];
 
 /** Lets every answer that is on its way arrive. */
 async function settled(): Promise<void> {
@@ -76,10 +77,14 @@ function complete(id: string): void {
 
 beforeEach(async () => {
   daemon = new FakeDaemon();
+  timers = [];
   session = new Session({
     api: daemon.api,
     open: () => daemon.source(),
-    later: () => () => undefined,
+    later: (action) => {
+      timers.push(action);
+      return () => (timers = timers.filter((each) => each !== action));
+    },
   });
   session.start();
   daemon.feed('state', daemon.state);
@@ -105,6 +110,30 @@ describe('a session', () => {
     daemon.refuse['POST /api/recording'] = { status: 507, message: 'No room.' };
     await session.pauseRecording(false);
     expect(session.failure).toBe('No room.');
+  });
+
+  it('asks again for what could not be loaded while the feed goes on', async () => {
+    const refusal = { status: 503, message: 'Not now.' };
+    daemon.refuse = { 'GET /api/workshop': refusal, 'GET /api/steps': refusal };
+    const other = new Session({
+      api: daemon.api,
+      open: () => daemon.source(),
+      later: (action) => {
+        timers.push(action);
+        return () => (timers = timers.filter((each) => each !== action));
+      },
+    });
+    other.start();
+    daemon.feed('state', daemon.state);
+    await settled();
+    expect(other.connection).toBe('live');
+    expect([other.workshop, other.steps]).toEqual([null, []]);
+    daemon.refuse = {};
+    timers.at(-1)?.();
+    await settled();
+    expect(other.workshop?.title).toBe('Hello');
+    expect(other.step?.id).toBe('a');
+    other.stop();
   });
 
   it('does not ask for the steps again when nothing of them changed', async () => {
