@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check format protocol lock bench clean images \
+.PHONY: help setup demo test check format protocol lock bench soak clean images \
 	test-unit test-host test-examples test-web test-journeys test-containers
 
 PYTEST := .venv/bin/python -m pytest -q
@@ -60,6 +60,9 @@ protocol: .venv/.made ## generate the page's types from the daemon's models
 
 bench: setup .tools/test-machine ## measure, print one table
 	.venv/bin/python -m bench
+
+soak: setup .tools/test-machine ## an hour of a scripted class: does anything grow? (MINUTES=60 STUDENTS=4)
+	.venv/bin/python -m bench.soak $(MINUTES) $(STUDENTS)
 
 lock: .venv/.made ## write the lock files anew, without a registry's host
 	@PATH="$(CURDIR)/.tools/uv/bin:$$PATH" uv pip compile -q --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import get_args
 
@@ -55,6 +56,9 @@ class SessionCollector(Collector):
             "workshop_problems",
             "Problems the page shows now",
             value=sum(1 for _ in session.problems),
+        )
+        yield GaugeMetricFamily(
+            "workshop_tasks", "Tasks of the daemon's event loop", value=len(asyncio.all_tasks())
         )
         yield CounterMetricFamily(
             "workshop_events", "Events in the log, replayed ones included", value=state.events
