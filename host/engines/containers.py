@@ -47,6 +47,14 @@ MOVE = "org.workshop.transition"
 STEP = "org.workshop.step"
 PLATFORM = "org.workshop.platform"  # on images that hold the platform
 
+# What root in the container may still do. The daemon needs the first five: it makes files for the
+# student, becomes the student, ends the student's processes. The others are for what workshops do:
+# packages, a server on a low port. Raw sockets, devices, audit and file capabilities stay out.
+CAPABILITIES = (
+    *("CHOWN", "DAC_OVERRIDE", "KILL", "SETGID", "SETUID"),
+    *("FOWNER", "FSETID", "NET_BIND_SERVICE", "SYS_CHROOT"),
+)
+
 DOCKERS_HOST = "host.docker.internal:host-gateway"
 
 PULL_SECONDS = 1800.0
@@ -188,6 +196,8 @@ class Containers:
             "--volume", f"{session.kept}:{KEPT}:ro",
             *(word for name, value in labels.items() for word in ("--label", f"{name}={value}")),
             *(word for name, value in settings.items() for word in ("--env", f"{name}={value}")),
+            "--cap-drop", "ALL",
+            *(word for each in CAPABILITIES for word in ("--cap-add", each)),
             # podman gives this computer a name by itself
             *([] if self._program.is_podman else ["--add-host", DOCKERS_HOST]),
             *_limit_options(record.limits),

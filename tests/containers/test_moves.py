@@ -78,6 +78,12 @@ def test_limits_are_set_and_can_be_chosen(me: Operator) -> None:
     assert (host["Memory"], host["PidsLimit"]) == (512 << 20, 300)
 
 
+def test_root_in_the_container_has_nine_rights_and_the_student_none(me: Operator) -> None:
+    me.run()
+    assert me.inside("grep ^CapBnd /proc/1/status").split() == ["CapBnd:", "00000000000404fb"]
+    assert me.inside("grep ^CapEff /proc/self/status").split() == ["CapEff:", "0" * 16]
+
+
 def test_a_missing_image_stops_nothing_and_the_reason_is_told(me: Operator) -> None:
     """Fault 17: the machine stays, with its files, and the page says why."""
     me.run()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from host.engines.containers import CAPABILITIES
 from tests.containers.conftest import MARKS
 from tests.containers.engine import HOST_TOKEN, INSTRUCTOR_TOKEN, TOKENS, Container, Engine, version
 from tests.goss_binary import ROOT
@@ -108,6 +109,33 @@ async def test_a_student_works_as_themselves_and_the_check_turns_green(
             )
         _, recordings = await asyncio.to_thread(container.ask, "/api/recordings")
         assert len(json.loads(recordings)) == 1
+
+
+LEAST_CAPABILITIES = CAPABILITIES[:5]
+READ_ONLY = (
+    *("--read-only", "--tmpfs", "/tmp:mode=1777", "--tmpfs", "/run"),
+    *("--volume", "/workspace", "--volume", "/home/student", "--volume", "/workshop/runtime"),
+)
+
+
+async def test_the_daemon_needs_few_rights_and_no_writable_root(
+    engine: Engine, image_on: ImageOn
+) -> None:
+    """Five capabilities, none gained later, and a root file system that nothing can change."""
+    few = ["--cap-drop=ALL", *(f"--cap-add={each}" for each in LEAST_CAPABILITIES)]
+    options = (*few, "--security-opt=no-new-privileges", *READ_ONLY)
+    with engine.running(image_on("bookworm"), *options) as container:
+        async with container.page() as page:
+            await prints(page, "touch done; echo I-am-$(id -un)")
+            await page.sees("I-am-student")
+            await prints(page, "touch /usr/x /opt/workshop/x; echo written-$(ls -d /*/x | wc -l)")
+            await page.sees("written-0")
+            await prints(page, "echo rights-$(grep ^CapEff /proc/self/status | tr -d '0\\t')-none")
+            await page.sees("rights-CapEff:-none")
+        status, body = await asyncio.to_thread(container.ask, "/api/steps/one/validate", "POST")
+        assert (status, json.loads(body)["outcome"]) == (200, "passed")
+        assert container.stop() < STOP_SECONDS
+        assert container.state["ExitCode"] in (0, 143)
 
 
 async def test_the_students_shell_inherits_nothing_of_the_platform(
