@@ -26,6 +26,11 @@ class Report:
     def __init__(self, descriptor: int | None) -> None:
         self._descriptor = descriptor
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether another process shows the answer: then it is in no log, the link least of all."""
+        return self._descriptor is not None
+
     def ready(self, answer: Answer) -> None:
         """The page can be used."""
         self._send({"data": dict(answer.data), "text": answer.text})

@@ -64,8 +64,10 @@ def run(wish: Wish, report_to: int | None) -> ExitCode:
     try:
         return _serve(wish, report)
     except WorkshopError as error:
+        if not report.is_awaited:
+            raise
         report.failed(error)
-        raise
+        return (error.error if isinstance(error, Refusal) else error).exit_code
 
 
 def run_detached(wish: Wish) -> Answer:
@@ -190,8 +192,9 @@ def _serve(wish: Wish, report: background.Report) -> ExitCode:
                     line.say(f"Starting {chosen.origin.title}.")
                     life.begin()
                     answer = _started(session)
-                    with line.paused():
-                        out.done(answer)
+                    if not report.is_awaited:
+                        with line.paused():
+                            out.done(answer)
                     report.ready(answer)
                     if wish.open_page:
                         webbrowser.open(str(answer.data["link"]))
