@@ -283,7 +283,8 @@ def _goss_result(self: Attention, event: ev.GossResult) -> None:
         return
     self._broken.pop(event.step, None)
     before = self._checks.get(event.step, {})
-    failing = [result.name for result in event.results or ()] or ["the checks of this step"]
+    names = [result.title or result.name for result in event.results or ()]
+    failing = names or ["the checks of this step"]
     self._checks[event.step] = {
         name: before[name].again(event.ts) if name in before else _Streak(1, event.ts, event.ts)
         for name in failing

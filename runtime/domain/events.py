@@ -92,11 +92,12 @@ class CheckCounts(BaseModel):
 
 
 class FailedResult(BaseModel):
-    """A failing result as the log keeps it."""
+    """A failing result as the log keeps it; `title` is the author's word for it."""
 
     model_config = ConfigDict(frozen=True)
 
     name: str
+    title: str | None = None
     summary: str | None = None
     expected: str | None = None
     found: str | None = None

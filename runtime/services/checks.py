@@ -305,6 +305,7 @@ def _recorded(report: Report) -> Iterator[FailedResult]:
     for check in failing:
         result = FailedResult(
             name=check.name,
+            title=_shorten(check.title),
             summary=_shorten(check.summary),
             expected=_shorten(check.expected),
             found=_shorten(check.found),

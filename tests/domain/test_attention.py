@@ -103,6 +103,20 @@ PUSH: Facts = [opened(0), *(ran(n, "git pussh", 1) for n in (1, 2, 3))]
 TRIES: Facts = [opened(0), *(ran(n, f"make target{n}", 2) for n in range(1, 6))]
 
 
+def test_a_failing_check_is_called_by_the_authors_word_for_it() -> None:
+    titled = ev.FailedResult(name="command 1 tuesday: exit status", title="Tuesday is told")
+    facts = [
+        (
+            each.model_copy(update={"results": (titled,)})
+            if isinstance(each, ev.GossResult)
+            else each
+        )
+        for each in FAILING
+    ]
+    [found] = after(facts).stuck(at(4))
+    assert found.message == "The check “Tuesday is told” has failed 3 times in a row."
+
+
 @pytest.mark.parametrize(
     ("facts", "now", "reasons"),
     [

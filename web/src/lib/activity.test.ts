@@ -36,10 +36,16 @@ describe('rows of facts', () => {
       trigger: 'student',
       duration_ms: 12,
       checks: { total: 5, passed: 3, failed: 1, skipped: 1 },
-      results: [{ name: 'file', expected: 'a', found: 'b' }, 'junk'],
+      results: [{ name: 'file', title: 'The file is there', expected: 'a', found: 'b' }, 'junk'],
     });
     expect(row).toMatchObject({ passed: 3, total: 4, outcome: 'failed', trigger: 'student' });
-    expect(row?.failed[0]).toEqual({ name: 'file', summary: null, expected: 'a', found: 'b' });
+    expect(row?.failed[0]).toEqual({
+      name: 'file',
+      title: 'The file is there',
+      summary: null,
+      expected: 'a',
+      found: 'b',
+    });
     expect(checkRow('1', { ts: TS, outcome: 'from the future' })).toBeNull();
   });
 

@@ -19,6 +19,8 @@ export interface CommandRow {
 /** One failing result of a check run. */
 export interface FailedCheck {
   name: string;
+  /** The author's word for it. */
+  title: string | null;
   summary: string | null;
   expected: string | null;
   found: string | null;
@@ -97,6 +99,7 @@ export function checkRow(id: string, record: LoggedRecord): CheckRow | null {
     ms: numberOf(record['duration_ms']) ?? 0,
     failed: results.map(objectOf).map((each) => ({
       name: textOf(each['name']) ?? '',
+      title: textOf(each['title']),
       summary: textOf(each['summary']),
       expected: textOf(each['expected']),
       found: textOf(each['found']),
