@@ -220,6 +220,6 @@ def _copy_bytes(source: int, target: int, start: int, count: int) -> None:
         piece = os.pread(source, min(count, 1 << 20), start)
         if not piece:
             return
-        os.write(target, piece)
-        start += len(piece)
-        count -= len(piece)
+        written = os.write(target, piece)  # may be less than all of it when the disk fills up
+        start += written
+        count -= written

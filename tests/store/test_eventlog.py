@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -118,6 +120,82 @@ def test_a_full_disk_refuses_the_event_and_recovers(tmp_path: Path) -> None:
     assert log.degraded is None
     log.close()
     assert (tmp_path / FILE_NAME).read_bytes() == LINES[0] + LINES[1]
+
+
+CALLS = ("open", "write", "ftruncate", "fsync", "fdatasync", "rename", "replace", "pread")
+
+
+class FailingCalls:
+    """The kernel's answer to the N-th call, counted over all of `CALLS`, is a failure."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, failing: int) -> None:
+        self.made = 0
+        self._failing = failing
+        for name in CALLS:
+            patch.setattr(os, name, self._counted(getattr(os, name)))
+
+    @property
+    def has_failed(self) -> bool:
+        return self.made >= self._failing
+
+    def _counted(self, real: Callable[..., object]) -> Callable[..., object]:
+        def call(*given: object, **named: object) -> object:
+            self.made += 1
+            if self.made == self._failing:
+                raise OSError(errno.EIO, "Input/output error")
+            return real(*given, **named)
+
+        return call
+
+
+def acknowledged_until_a_failure(directory: Path) -> int:
+    """How many of EVENTS were acknowledged, going on after each failure as the daemon would."""
+    acknowledged = 0
+    try:
+        log = opened(directory)
+    except StorageFailed:
+        return 0
+    for event in EVENTS:
+        with contextlib.suppress(StorageFailed):
+            log.append(event)
+            acknowledged += 1
+    log.close()
+    return acknowledged
+
+
+def test_whatever_call_fails_what_was_acknowledged_is_there(tmp_path: Path) -> None:
+    """Fault 48: every N, at the mending of a damaged and torn log and at the appends after it."""
+    damaged = b"".join([*LINES[:2], b"x\n", LINES[2], LINES[3][:9]])
+    for failing in range(1, 200):
+        directory = tmp_path / str(failing)
+        directory.mkdir()
+        (directory / FILE_NAME).write_bytes(damaged)
+        with pytest.MonkeyPatch.context() as patch:
+            calls = FailingCalls(patch, failing)
+            acknowledged = acknowledged_until_a_failure(directory)
+        log = opened(directory)
+        log.close()
+        assert log.state.events == 3 + acknowledged, failing
+        assert {"a"} <= log.state.completed.keys()
+        assert (directory / FILE_NAME).read_bytes().endswith(b"\n")
+        if not calls.has_failed:
+            assert acknowledged == len(EVENTS)
+            break
+    else:
+        pytest.fail("there is no end to the calls")
+    assert failing > 10, "the calls are counted"
+
+
+def test_writes_that_are_cut_short_lose_nothing_of_a_mended_log(tmp_path: Path) -> None:
+    """Fault 48: the kernel takes a few bytes of a write at a time, and says so."""
+    (tmp_path / FILE_NAME).write_bytes(b"".join([*LINES[:2], b"x\n", *LINES[2:]]))
+    real = os.write
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "write", lambda fd, raw: real(fd, raw[:7]))
+        log = opened(tmp_path)
+    log.close()
+    assert log.state == fold(EVENTS)
+    assert (tmp_path / FILE_NAME).read_bytes() == WHOLE
 
 
 def test_a_failed_sync_is_not_acknowledged(tmp_path: Path) -> None:
