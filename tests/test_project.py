@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests import reliability
+
 ROOT = Path(__file__).resolve().parents[1]
 VAGUE = {"utils", "common", "helpers", "core", "models", "managers"}
 
@@ -56,3 +58,28 @@ def test_only_the_adapters_know_their_outside_thing() -> None:
             if re.search(rf"\b{word}\b", path.read_text())
         }
         assert users <= allowed, word
+
+
+def test_every_fault_has_a_test_and_every_test_a_known_fault() -> None:
+    proven = reliability.proofs()
+    table = [fault.number for fault in reliability.faults()]
+    assert len(table) == 50
+    assert [number for number in table if number not in proven] == [], "no test names it"
+    assert sorted(proven.keys() - set(table)) == [], "named by a test, not in the table"
+
+
+def test_the_page_on_reliability_is_what_the_tests_say() -> None:
+    page = (ROOT / "docs/reliability.md").read_text()
+    assert page == reliability.page(), "run `make reliability`"
+
+
+def test_faults_are_read_from_every_way_to_name_them() -> None:
+    assert reliability.numbers("Fault 3, by its end.") == [3]
+    assert reliability.numbers("Faults 42 and 7: 400, connection closed.") == [42, 7]
+    assert reliability.numbers("As fault 5, and 1: nothing; then faults 3, 48, and 5.") == [
+        5,
+        1,
+        3,
+        48,
+    ]
+    assert reliability.numbers("Default 3, and no row: 12.") == []

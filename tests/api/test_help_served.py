@@ -52,7 +52,7 @@ async def history(http: httpx2.AsyncClient) -> list[str]:
 async def test_a_page_that_leaves_ends_the_request_and_frees_the_slot(
     tmp_path: Path, model: ModelServer
 ) -> None:
-    """Row 24."""
+    """Fault 24."""
     async with asked(tmp_path, model) as daemon, daemon.http() as http:
         await http.post(URL, json={"question": "Warm up"})
         model.behaviour = "slow"
@@ -71,7 +71,7 @@ async def test_a_page_that_leaves_ends_the_request_and_frees_the_slot(
 async def test_a_page_that_leaves_while_the_model_stalls_frees_the_slot_too(
     tmp_path: Path, model: ModelServer
 ) -> None:
-    """Row 24."""
+    """Fault 24."""
     async with asked(tmp_path, model) as daemon, daemon.http() as http:
         await http.post(URL, json={"question": "Warm up"})
         model.behaviour = "stall"
@@ -85,7 +85,7 @@ async def test_a_page_that_leaves_while_the_model_stalls_frees_the_slot_too(
 
 
 async def test_one_answer_at_a_time_also_from_many_tabs(tmp_path: Path, model: ModelServer) -> None:
-    """Row 23."""
+    """Fault 23."""
     async with asked(tmp_path, model) as daemon, daemon.http() as http:
         model.behaviour = "slow"
         async with http.stream("POST", URL, json={"question": "How?"}) as answer:
@@ -101,7 +101,7 @@ async def test_one_answer_at_a_time_also_from_many_tabs(tmp_path: Path, model: M
 async def test_a_daemon_that_stops_ends_an_answer_and_records_it(
     tmp_path: Path, model: ModelServer
 ) -> None:
-    """Row 18."""
+    """Fault 18."""
     model.behaviour = "slow"
     async with asked(tmp_path, model) as daemon:
         http = daemon.http()

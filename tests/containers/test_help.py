@@ -60,7 +60,7 @@ def prepared(one: Operator, model: ModelServer) -> Operator:
 def test_a_question_in_a_container_is_answered_by_way_of_the_relay(
     helped: Operator, model: ModelServer
 ) -> None:
-    """Row 1."""
+    """Fault 1."""
     helped.run_folder(helped.workshop)
     session = helped.session
     assert '"source":"model"' in ask(session)

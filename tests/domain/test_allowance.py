@@ -9,7 +9,7 @@ from runtime.domain.errors import HelpLimited
 
 
 def test_questions_in_a_minute_are_counted_over_a_sliding_minute() -> None:
-    """Row 23."""
+    """Fault 23."""
     allowance = Allowance(per_minute=2, session_tokens=1000)
     for now in (0.0, 20.0):
         allowance.begin(now)
@@ -24,7 +24,7 @@ def test_questions_in_a_minute_are_counted_over_a_sliding_minute() -> None:
 
 
 def test_one_answer_at_a_time() -> None:
-    """Row 23: many tabs."""
+    """Fault 23: many tabs."""
     allowance = Allowance(per_minute=10, session_tokens=1000)
     allowance.begin(0)
     with pytest.raises(HelpLimited, match="still being written"):

@@ -40,7 +40,7 @@ def test_there_are_enough_ways_to_ask() -> None:
 
 @pytest.mark.parametrize(("question", "answer"), leaks.LEAKS, ids=[q for q, _ in leaks.LEAKS])
 def test_no_way_to_ask_gets_the_solution_past_the_guard(question: str, answer: str) -> None:
-    """Row 20: whatever the student says, and however a model that obeys writes it down."""
+    """Fault 20: whatever the student says, and however a model that obeys writes it down."""
     assert GUARD.find(answer, KNOWN) is not None
     for seed in range(5):
         text, caught = shown(answer, cut(answer, seed))

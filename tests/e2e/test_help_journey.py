@@ -135,7 +135,7 @@ def test_without_a_model_the_authors_hints_unlock_one_by_one(stuck: Stuck) -> No
 
 
 def test_what_a_model_writes_is_inert(stuck: Stuck, model: ModelServer) -> None:
-    """Row 19; that nothing foreign was asked for is checked for every page."""
+    """Fault 19; that nothing foreign was asked for is checked for every page."""
     page = stuck.start(model)
     answer = ask(page, "behave:xss")
     expect(answer).to_contain_text("end")
@@ -151,7 +151,7 @@ def test_what_a_model_writes_is_inert(stuck: Stuck, model: ModelServer) -> None:
 def test_a_model_that_leaks_is_replaced_by_the_authors_hint(
     stuck: Stuck, model: ModelServer
 ) -> None:
-    """Row 20."""
+    """Fault 20."""
     model.leak = f"Here you are:\n\n{leaks.SOLVE}"
     page = stuck.start(model)
     seen: list[str] = []
@@ -183,7 +183,7 @@ def test_a_model_that_leaks_is_replaced_by_the_authors_hint(
 def test_a_model_that_fails_is_a_sentence_with_the_authors_hint_beside_it(
     stuck: Stuck, model: ModelServer, behaviour: str, sentence: str
 ) -> None:
-    """Rows 21 and 22."""
+    """Faults 21 and 22."""
     page = stuck.start(model)
     answer = ask(page, f"behave:{behaviour}")
     expect(answer).to_contain_text(sentence)
@@ -193,7 +193,7 @@ def test_a_model_that_fails_is_a_sentence_with_the_authors_hint_beside_it(
 
 
 def test_a_stalled_answer_ends_with_a_sentence(stuck: Stuck, model: ModelServer) -> None:
-    """Row 21."""
+    """Fault 21."""
     page = stuck.start(model, WORKSHOP_LLM_TIMEOUT="4")
     answer = ask(page, "behave:stall")
     expect(answer).to_contain_text("did not finish its answer within 4 seconds.")
@@ -201,7 +201,7 @@ def test_a_stalled_answer_ends_with_a_sentence(stuck: Stuck, model: ModelServer)
 
 
 def test_an_answer_can_be_stopped(stuck: Stuck, model: ModelServer) -> None:
-    """Row 24."""
+    """Fault 24."""
     page = stuck.start(model)
     answer = ask(page, "behave:slow")
     expect(answer.locator(".answer")).to_contain_text("Look")
@@ -214,7 +214,7 @@ def test_an_answer_can_be_stopped(stuck: Stuck, model: ModelServer) -> None:
 
 
 def test_too_many_questions_are_told_when_to_come_back(stuck: Stuck, model: ModelServer) -> None:
-    """Row 23."""
+    """Fault 23."""
     page = stuck.start(model, WORKSHOP_LLM_RATE_LIMIT="1")
     expect(ask(page, "One?")).to_contain_text("first column")
     is_free(page)

@@ -27,7 +27,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_key_is_read_from_standard_input_and_never_shown(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Row 1."""
+    """Fault 1."""
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{KEY}\n"))
     assert cli.run(["config", "help.key", "--json"]) == ExitCode.DONE
     assert cli.run(["config", "--json"]) == ExitCode.DONE

@@ -58,7 +58,7 @@ def ask(session: Session, question: str = "How?") -> str:
 def test_a_question_is_answered_and_the_key_is_nowhere_in_the_machine(
     helped: Person, model: ModelServer
 ) -> None:
-    """Row 1: not in the environment, files, memory files, logs or recordings; for root neither."""
+    """Fault 1: not in the environment, files, memory files, logs or recordings; nor for root."""
     helped.run()
     session = helped.session
     assert '"source":"model"' in ask(session)

@@ -195,7 +195,7 @@ async def test_a_refused_key_is_said_once_on_this_computer(
 async def test_a_session_that_leaves_ends_the_request_and_pays_what_came(
     relay: str, model: ModelServer, ledger: Ledger
 ) -> None:
-    """Row 24, through the relay."""
+    """Fault 24, through the relay."""
     model.behaviour = "slow"
     client = Model("test-model", TOKEN, base_url=relay)
     async with aclosing(client.answer("", "How?", 500)) as pieces:

@@ -73,7 +73,7 @@ async def test_an_answer_streams_in_and_says_what_it_cost(server: ModelServer) -
 async def test_every_failure_is_told_from_a_whole_answer(
     server: ModelServer, behaviour: str, code: str
 ) -> None:
-    """Row 21."""
+    """Fault 21."""
     server.behaviour = behaviour
     text, _, failure = await ask(server)
     assert failure is not None
@@ -83,7 +83,7 @@ async def test_every_failure_is_told_from_a_whole_answer(
 
 
 async def test_a_wish_to_wait_for_a_day_is_not_obeyed(server: ModelServer) -> None:
-    """Row 22."""
+    """Fault 22."""
     await ask(server)  # the import is not part of it
     server.behaviour = "429"
     started = time.monotonic()
@@ -95,7 +95,7 @@ async def test_a_wish_to_wait_for_a_day_is_not_obeyed(server: ModelServer) -> No
 
 @pytest.mark.parametrize("behaviour", ["stall", "stall-first"])
 async def test_a_stalled_answer_ends_at_our_deadline(server: ModelServer, behaviour: str) -> None:
-    """Row 21."""
+    """Fault 21."""
     await ask(server)
     server.behaviour = behaviour
     started = time.monotonic()
@@ -135,7 +135,7 @@ async def test_nobody_at_the_address_is_a_sentence() -> None:
 
 
 async def test_who_leaves_ends_the_request_within_a_second(server: ModelServer) -> None:
-    """Row 24."""
+    """Fault 24."""
     server.behaviour = "slow"
     model = Model("test-model", "key", base_url=server.url)
     async with aclosing(model.answer("", "How?", 500)) as pieces:

@@ -76,7 +76,7 @@ def test_a_long_answer_keeps_its_beginning(tmp_path: Path, letter: str) -> None:
 def test_a_full_disk_is_a_sentence_and_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Row 10."""
+    """Fault 10."""
     log = HelpLog(tmp_path)
 
     def full(descriptor: int) -> None:
