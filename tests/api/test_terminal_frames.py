@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed
 
-from tests.api.served import Served, served
+from tests.api.served import Served, Socket, served
 from tests.services.shells import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -82,3 +85,54 @@ async def test_a_size_out_of_bounds_is_clamped(daemon: Served, size: tuple[int, 
         await page.say(type="resize", cols=90, rows=33)
         await until(lambda: terminal.size == (90, 33), "a size to work with")
         await page.has_a_living_shell()
+
+
+numbers = st.integers(-(2**63), 2**63 - 1) | st.integers(1, 300)
+good_frames = st.one_of(
+    st.fixed_dictionaries({"type": st.just("resize"), "cols": numbers, "rows": numbers}),
+    st.fixed_dictionaries({"type": st.just("ack"), "offset": numbers}),
+    st.just({"type": "restart"}),  # of a shell that runs: nothing
+).map(json.dumps)
+words = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+names = st.sampled_from(["type", "cols", "rows", "offset"]) | words
+values = st.recursive(
+    st.none() | st.booleans() | st.floats() | numbers | words | st.sampled_from(["resize", "ack"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=4),
+    max_leaves=6,
+)
+any_frames = good_frames | values.map(json.dumps) | words | st.just(b"")
+
+
+async def works_at_a_size_to_read(daemon: Served, page: Socket) -> None:
+    """In one column, which the frames may have asked for, nobody finds what bash prints."""
+    terminal = daemon.daemon.services.terminals.get("main")
+    await page.type(" \x15")  # who typed last decides the size; an empty line again
+    await page.say(type="resize", cols=90, rows=33)
+    await until(lambda: terminal.size == (90, 33), "a size to work with")
+    await page.has_a_living_shell()
+
+
+@given(frames=st.lists(good_frames, max_size=6))
+@settings(max_examples=20)
+async def test_any_frames_of_the_protocol_are_taken(daemon: Served, frames: list[str]) -> None:
+    """Faults 30 and 31, the other way round: what is allowed closes nothing."""
+    async with daemon.socket() as page:
+        for frame in frames:
+            await page.send(frame)
+        await works_at_a_size_to_read(daemon, page)
+
+
+@given(frames=st.lists(any_frames, min_size=1, max_size=8))
+@settings(max_examples=40)
+async def test_any_frames_are_taken_or_close_one_socket_with_a_code(
+    daemon: Served, frames: list[str | bytes]
+) -> None:
+    """Fault 31."""
+    async with daemon.socket() as other, daemon.socket() as page:
+        await page.hears("hello")
+        with contextlib.suppress(ConnectionClosed):
+            for frame in frames:
+                await page.send(frame)
+            await page.send("the end")  # is no JSON
+        assert await page.close_code() in {1007, 1008}
+        await works_at_a_size_to_read(daemon, other)

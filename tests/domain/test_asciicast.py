@@ -126,3 +126,38 @@ def test_a_marker_is_one_short_line_without_control_characters() -> None:
 
 def test_a_resize_is_columns_by_rows() -> None:
     assert resize_text(120, 40) == "120x40"
+
+
+events = st.builds(
+    CastEvent,
+    st.integers(0, 10**9).map(lambda micros: micros / 1e6),
+    st.sampled_from("oirm"),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=30),
+)
+
+
+@given(st.lists(events, max_size=6))
+def test_a_recording_cut_anywhere_reads_as_what_was_whole(recorded: list[CastEvent]) -> None:
+    """Fault 32, and 18: every cut of the bytes on disk."""
+    whole = b"".join(map(encode_event, recorded))
+    for cut in range(len(whole) + 1):
+        *lines, torn = whole[:cut].split(b"\n")
+        assert [parse_event(line) for line in lines] == recorded[: len(lines)]
+        following = whole[cut : cut + 1]
+        assert parse_event(torn) is None or following == b"\n"
+
+
+@given(st.text(max_size=60), st.data())
+def test_the_same_text_comes_out_of_two_pieces_at_every_cut(text: str, data: st.DataObject) -> None:
+    """Fault 32: with invalid bytes anywhere."""
+    raw = text.encode("utf-8", "surrogatepass")
+    broken = data.draw(st.integers(0, len(raw)))
+    raw = raw[:broken] + data.draw(st.binary(max_size=3)) + raw[broken:]
+    for cut in range(len(raw) + 1):
+        decoder = TextDecoder()
+        pieces = [decoder.feed(raw[:cut]), decoder.feed(raw[cut:]), decoder.end()]
+        assert "".join(pieces) == raw.decode("utf-8", "replace")
+        read = [
+            parse_event(encode_event(CastEvent(0, "o", piece))[:-1]) for piece in pieces if piece
+        ]
+        assert "".join(each.text for each in read if each) == "".join(pieces)

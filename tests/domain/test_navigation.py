@@ -93,3 +93,33 @@ def test_guided_agrees_with_the_contract_in_plain_words(
             )
         )
         assert (locked_reason(shop, step, completed) is None) == expected
+
+
+@given(st.integers(1, 8), st.data())
+def test_linear_and_free_agree_with_the_contract_in_plain_words(
+    count: int, data: st.DataObject
+) -> None:
+    completed = data.draw(st.sets(st.sampled_from([f"s{n}" for n in range(count)])))
+    steps: list[tuple[str | None, tuple[str, ...]]] = [(None, ())] * count
+    free = workshop(NavigationMode.FREE, steps)
+    assert reasons(free, *completed) == [None] * count
+    linear = workshop(NavigationMode.LINEAR, steps)
+    for n, reason in enumerate(reasons(linear, *completed)):
+        assert (reason is None) == (
+            f"s{n}" in completed or all(f"s{earlier}" in completed for earlier in range(n))
+        )
+
+
+@given(st.sampled_from(NavigationMode), st.lists(groups, min_size=1, max_size=8), st.data())
+def test_more_progress_locks_nothing_and_a_way_to_the_end_is_always_open(
+    mode: NavigationMode, names: list[str | None], data: st.DataObject
+) -> None:
+    ids = [f"s{n}" for n in range(len(names))]
+    shop = workshop(mode, [(name, ()) for name in names])
+    completed = data.draw(st.sets(st.sampled_from(ids)))
+    while len(completed) < len(ids):
+        open_now = {step.id for step in shop.steps if not locked_reason(shop, step, completed)}
+        assert open_now - completed, "the student is stuck"
+        completed = completed | {data.draw(st.sampled_from(sorted(open_now - completed)))}
+        open_then = {step.id for step in shop.steps if not locked_reason(shop, step, completed)}
+        assert open_now <= open_then

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from random import Random
 
 from hypothesis import given
+from hypothesis import strategies as st
 
 from runtime.domain import events as ev
 from runtime.domain.state import State, apply, fold
@@ -58,6 +60,92 @@ def test_at_most_one_transition_is_on_its_way(log: list[ev.Event]) -> None:
         apply(state, event)
         if pending is not None and state.pending is not None:
             assert state.pending.id == pending.id
+
+
+def plain_state(log: list[ev.Event]) -> dict[str, object]:
+    """The contract's sentences on the fold, each as one look over the whole log."""
+    started = max((n for n, each in enumerate(log) if isinstance(each, ENDS_PAGES)), default=-1)
+    clients: set[tuple[str, str]] = set()
+    for each in log[started + 1 :]:
+        if isinstance(each, ev.Connected):
+            clients.add((each.terminal, each.client))
+        elif isinstance(each, ev.Disconnected):
+            clients.discard((each.terminal, each.client))
+    return {
+        "active": last([each.step for each in log if isinstance(each, ev.StepStart)]),
+        "viewed": last(
+            [each.step for each in log if isinstance(each, ev.StepStart | ev.StepViewed)]
+        ),
+        "completed": {
+            each.step
+            for each in log
+            if isinstance(each, ev.StepCompleted)
+            or (isinstance(each, ev.GossResult) and each.passed)
+        },
+        "session": next(
+            (each.session for each in log if isinstance(each, ev.SessionStarted)), None
+        ),
+        "clients": clients,
+        "events": len(log),
+        "unknown": sum(isinstance(each, ev.UnknownEvent) for each in log),
+    }
+
+
+ENDS_PAGES = (ev.SessionStarted, ev.SessionStopped)
+
+
+def last(steps: list[str]) -> str | None:
+    return steps[-1] if steps else None
+
+
+@given(logs)
+def test_the_fold_agrees_with_the_contract_in_plain_words(log: list[ev.Event]) -> None:
+    state = fold(log)
+    assert plain_state(log) == {
+        "active": state.active,
+        "viewed": state.viewed,
+        "completed": set(state.completed),
+        "session": state.session,
+        "clients": state.clients,
+        "events": state.events,
+        "unknown": state.unknown_events,
+    }
+
+
+@given(logs, logs, st.randoms(use_true_random=False))
+def test_progress_is_the_same_however_two_logs_are_interleaved(
+    one: list[ev.Event], other: list[ev.Event], chance: Random
+) -> None:
+    rest = [iter(one), iter(other)]
+    turns = [0] * len(one) + [1] * len(other)
+    chance.shuffle(turns)
+    mixed = fold(next(rest[turn]) for turn in turns)
+    assert set(mixed.completed) == set(fold(one).completed) | set(fold(other).completed)
+
+
+@given(logs)
+def test_every_event_written_twice_changes_no_more_than_once(log: list[ev.Event]) -> None:
+    """Fault 38: an append that was repeated although the first one had reached the disk."""
+    once, twice = fold(log), fold(each for event in log for each in (event, event))
+    assert list(once.completed.items()) == list(twice.completed.items())
+    assert (twice.events, twice.unknown_events) == (2 * once.events, 2 * once.unknown_events)
+    twice.events, twice.unknown_events = once.events, once.unknown_events
+    twice.command_shift = once.command_shift  # a sum on purpose: each damage is one of its own
+    assert once == twice
+
+
+@given(logs, st.lists(st.tuples(st.integers(0, 40), st.text(min_size=1)), max_size=10))
+def test_unknown_events_anywhere_change_nothing_but_their_count(
+    log: list[ev.Event], strangers: list[tuple[int, str]]
+) -> None:
+    """Fault 39."""
+    mixed = list(log)
+    for position, name in strangers:
+        mixed.insert(position, ev.UnknownEvent(ts=NOON, event=f"new_{name}"))
+    plain, state = fold(log), fold(mixed)
+    assert state.unknown_events == plain.unknown_events + len(strangers)
+    state.events, state.unknown_events = plain.events, plain.unknown_events
+    assert state == plain
 
 
 @given(logs)
