@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check format protocol reliability lock bench soak clean images \
+.PHONY: help setup demo test check format protocol reliability lock bench soak clean images contracts \
 	test-unit test-host test-examples test-web test-journeys test-containers
 
 PYTEST := .venv/bin/python -m pytest -q
@@ -57,6 +57,9 @@ images: setup ## build the platform images with podman or docker, print what the
 
 protocol: .venv/.made ## generate the page's types from the daemon's models
 	.venv/bin/python web/generate-protocol.py > web/src/lib/protocol.ts
+
+contracts: .venv/.made ## write what others rely on anew, after a wanted change
+	.venv/bin/python -m tests.contracts
 
 reliability: .venv/.made ## write docs/reliability.md: each fault, its promise, the tests that prove it
 	@.venv/bin/python -m tests.reliability > docs/reliability.new && mv docs/reliability.new docs/reliability.md

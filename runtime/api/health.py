@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
@@ -48,7 +49,18 @@ async def metrics(request: Request) -> Response:
     return Response(text, media_type=content_type)
 
 
+async def openapi(request: Request) -> Response:
+    """GET /api/openapi.json: this API as OpenAPI 3.1."""
+    from runtime.api.openapi import document  # builds every model: no start has to wait for it
+
+    state = request.app.state
+    if not hasattr(state, "openapi"):
+        state.openapi = orjson.dumps(document(request.app.routes), option=orjson.OPT_SORT_KEYS)
+    return Response(state.openapi, media_type="application/json")
+
+
 routes: list[RoleRoute] = [
+    route("/api/openapi.json", openapi, role=[Role.STUDENT, Role.INSTRUCTOR, Role.HOST]),
     route("/healthz", healthz, role=Role.PUBLIC),
     route("/readyz", readyz, role=Role.PUBLIC),
     route("/metrics", metrics, role=[Role.HOST, Role.INSTRUCTOR]),

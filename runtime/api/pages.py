@@ -11,6 +11,7 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Re
 from starlette.routing import BaseRoute
 
 from runtime.api.auth import SLOW_SECONDS, Tokens
+from runtime.api.files import FileAnswer
 from runtime.api.routing import Handler, Role, RoleRoute, route
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
@@ -38,7 +39,7 @@ def page(name: str, role: Role, tokens: Tokens) -> Handler:
                 "Run `make setup` in the project's folder, then reload.",
                 503,
             )
-        return FileResponse(built, headers={"cache-control": "no-cache"})
+        return FileAnswer(built, headers={"cache-control": "no-cache"})
 
     async def _enter(request: Request, token: str) -> Response:
         if tokens.is_open(role) and tokens.matches(role, token):
@@ -76,15 +77,13 @@ async def asset(request: Request) -> Response:
     packed = path.with_name(f"{path.name}.gz")
     if packed.is_file() and "gzip" in request.headers.get("accept-encoding", ""):
         media = FileResponse(path).media_type
-        return FileResponse(
-            packed, media_type=media, headers={**headers, "content-encoding": "gzip"}
-        )
-    return FileResponse(path, headers=headers)
+        return FileAnswer(packed, media_type=media, headers={**headers, "content-encoding": "gzip"})
+    return FileAnswer(path, headers=headers)
 
 
 async def icon(request: Request) -> Response:
     """GET /favicon.svg."""
-    return FileResponse(STATIC / "favicon.svg", headers={"cache-control": "no-cache"})
+    return FileAnswer(STATIC / "favicon.svg", headers={"cache-control": "no-cache"})
 
 
 async def _with_slash(request: Request) -> Response:

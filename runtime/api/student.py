@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 from runtime.api import schemas, views
 from runtime.api.body import json_list, json_response, parse_body, query_number
+from runtime.api.files import FileAnswer
 from runtime.api.routing import Handler, Role, RoleRoute, route
 from runtime.api.services import Services
 from runtime.domain import events as ev
@@ -101,7 +102,7 @@ async def step_file(request: Request) -> Response:
     """GET /api/steps/{id}/files/{path}: what the step's text refers to."""
     step = open_step_of(request)
     path = services_of(request).artifact.file_path(step, request.path_params["path"])
-    return FileResponse(
+    return FileAnswer(
         path,
         headers={
             "cache-control": "private, no-cache",
