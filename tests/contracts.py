@@ -8,8 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
+from host.schema import workshop_yaml
 from runtime.api.openapi import document
 from runtime.app import Daemon
+from runtime.domain.events import EVENT_NAMES, Event
+from runtime.domain.workshop import WorkshopFile
 from runtime.settings import from_environment
 from tests.made import make_artifact
 
@@ -28,7 +33,30 @@ def openapi() -> Json:
 
 def files() -> dict[Path, Json]:
     """Every golden file and what it has to hold."""
-    return {OPENAPI: openapi()}
+    schemas = ROOT / "docs/schema"
+    return {
+        OPENAPI: openapi(),
+        schemas / "workshop-yaml.json": workshop_yaml(),
+        schemas / "workshop.json": _drafted(WorkshopFile.model_json_schema(by_alias=True)),
+        schemas / "events.json": _drafted(events()),
+    }
+
+
+def events() -> Json:
+    """One line of the event log, known or of a newer version."""
+    schema = TypeAdapter(Event).json_schema()
+    for event in schema["$defs"].values():
+        if "event" in event.get(
+            "properties", ()
+        ):  # a default for whoever makes one, always there on disk
+            event["required"] = sorted({*event.get("required", ()), "event"})
+    # Else one that lacks a field would pass for an event of a newer version.
+    schema["$defs"]["UnknownEvent"]["properties"]["event"]["not"] = {"enum": sorted(EVENT_NAMES)}
+    return schema
+
+
+def _drafted(schema: Json) -> Json:
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def written(content: Mapping[str, object]) -> str:

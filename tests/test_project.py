@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests import reliability
+from tests import contracts, reliability
 
 ROOT = Path(__file__).resolve().parents[1]
 VAGUE = {"utils", "common", "helpers", "core", "models", "managers"}
@@ -83,3 +83,8 @@ def test_faults_are_read_from_every_way_to_name_them() -> None:
         48,
     ]
     assert reliability.numbers("Default 3, and no row: 12.") == []
+
+
+def test_the_contracts_in_files_are_those_of_the_code() -> None:
+    for path, content in contracts.files().items():
+        assert path.read_text() == contracts.written(content), f"{path.name}: run `make contracts`"
