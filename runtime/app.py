@@ -46,6 +46,7 @@ from runtime.services.goss import Goss
 from runtime.services.observer import Observer
 from runtime.services.recording import Desk
 from runtime.services.session import Session, utc_now
+from runtime.services.supervision import Supervision
 from runtime.services.switch import RecordingSwitch
 from runtime.services.terminal import Terminals
 from runtime.services.transitions import Transitions
@@ -67,7 +68,12 @@ SETTLED_SECONDS = 0.5  # after a start, what nobody waits for may begin
 class Daemon:
     """Everything one daemon holds; `start` and `stop` are the two ends of its life."""
 
-    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        environ: Mapping[str, str],
+        supervision: Supervision | None = None,
+    ) -> None:
         """Load, lock and replay; raises WorkshopError with a sentence when it cannot serve."""
         self._settings = settings
         self._artifact = artifact.load(settings.root)
@@ -80,6 +86,7 @@ class Daemon:
         except OSError as error:
             raise refused(directory, error) from error
         self._lock = DirectoryLock(directory)
+        self._supervision = supervision or Supervision()
         self._event_log = EventLog(directory, now=utc_now)
         self._command_log = account.make_command_log(directory, workshop)
         self._tasks: list[asyncio.Task[None]] = []
@@ -138,6 +145,7 @@ class Daemon:
         for task in self._tasks:
             with suppress(asyncio.CancelledError, Exception):
                 await task
+        await self._supervision.close()
         await self.services.commands.keep_shift()
         await self.session.stop("stopped")
         self._lock.release()
@@ -183,6 +191,7 @@ class Daemon:
             now=session.now,
             on_event=self._on_terminal_event,
             on_output=commands.look,
+            supervision=self._supervision,
         )
         switch = RecordingSwitch(session, terminals, desk.recordings) if desk else None
         self._has_goss = binary is not None
@@ -191,6 +200,7 @@ class Daemon:
             timeout_seconds=settings.goss_timeout,
             prefix=settings.shell_prefix,
             home=Path(pwd.getpwuid(os.geteuid()).pw_dir),
+            supervision=self._supervision,
         )
         checks = Checks(
             session,

@@ -19,6 +19,7 @@ import uvloop
 from runtime.api.connection import Connection
 from runtime.app import Daemon, make_app, version
 from runtime.domain.errors import ExitCode, InvalidSettings, WorkshopError
+from runtime.services.supervision import Supervision
 from runtime.settings import Settings, forget_secrets, from_environment
 
 STOP_SECONDS = 2  # what open connections get to end
@@ -27,11 +28,11 @@ SEND_BUFFER_BYTES = 64 * 1024  # on the socket: Ctrl-C must not wait behind mega
 log = logging.getLogger("workshop")
 
 
-def main() -> None:
-    """Entry point of `workshop-runtime`."""
+def serve(supervision: Supervision) -> None:
+    """Serve until a signal, and exit with what that is to say."""
     if len(sys.argv) > 1:
         _read_flags()
-    sys.exit(_run())
+    sys.exit(_run(supervision))
 
 
 def _read_flags() -> None:
@@ -46,13 +47,13 @@ def _read_flags() -> None:
     parser.parse_args()
 
 
-def _run() -> int:
+def _run(supervision: Supervision) -> int:
     try:
         settings = from_environment(os.environ)
         _set_up_logging(settings)
         environ = dict(os.environ)
         forget_secrets(os.environ)
-        daemon = Daemon(settings, environ)
+        daemon = Daemon(settings, environ, supervision)
         listener = _listen(settings)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_serve(daemon, settings, listener))
@@ -175,7 +176,3 @@ def _set_up_logging(settings: Settings) -> None:
     # Below a warning these print addresses, headers and frames: tokens and what is typed.
     for name in ("uvicorn.error", "uvicorn", "sse_starlette"):
         logging.getLogger(name).setLevel(logging.WARNING)
-
-
-if __name__ == "__main__":
-    main()

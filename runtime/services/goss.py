@@ -12,8 +12,6 @@ import asyncio
 import json
 import re
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -21,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.services import supervisor
+from runtime.services.supervision import SAFE_PATH, Supervision
 
-SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 OUTPUT_BYTES = 4 << 20  # 4 MiB
 MEMORY_BYTES = 2 << 30  # 2 GiB of addresses, of which Go reserves more than half at its start
 CONCURRENT_CHECKS = 8
@@ -47,7 +45,8 @@ class Goss:
     """Runs goss; any number of runs may be under way at once.
 
     `prefix` is a command line put in front of goss, which may hide the spec's folder: then goss
-    reads the spec from its input. `home` is the HOME of the checks' commands.
+    reads the spec from its input. `home` is the HOME of the checks' commands. Without a
+    `supervision`, which others may use too, it has one of its own.
     """
 
     def __init__(
@@ -58,19 +57,20 @@ class Goss:
         prefix: Sequence[str] = (),
         home: Path = Path("/root"),
         memory_bytes: int = MEMORY_BYTES,
+        supervision: Supervision | None = None,
     ) -> None:
         self.binary = binary
         self.timeout_seconds = timeout_seconds
         self._prefix = tuple(prefix)
         self._env = {"PATH": SAFE_PATH, "HOME": str(home), "LANG": "C.UTF-8"}
         self._memory_bytes = memory_bytes
-        self._supervisor: _Supervisor | None = None
-        self._starting = asyncio.Lock()
+        self._supervision = supervision or Supervision()
+        self._closes = supervision is None
 
     async def warm(self) -> None:
         """Start the supervisor, so that the first run need not wait for it."""
         with suppress(OSError):
-            await self._running()
+            await self._supervision.warm()
 
     async def run(self, spec: Path, cwd: Path) -> GossRun:
         """Validate `spec` with `cwd` as the working directory of its commands.
@@ -108,15 +108,13 @@ class Goss:
         return found[1].decode() if answer.exit == 0 and found else None
 
     async def close(self) -> None:
-        """End every run and the supervisor."""
-        async with self._starting:
-            if self._supervisor is not None:
-                await asyncio.to_thread(self._supervisor.close)
-                self._supervisor = None
+        """End the supervisor with its runs, unless others use it too."""
+        if self._closes:
+            await self._supervision.close()
 
     async def _ask(self, request: supervisor.Request) -> _Answer:
         try:
-            channel = await self._send(request)
+            channel = await self._supervision.send(json.dumps(request).encode())
         except OSError as error:
             return _Answer(None, f"start: {error.strerror}", 0, "", b"")
         started = time.monotonic()
@@ -130,35 +128,6 @@ class Goss:
             except (TimeoutError, OSError):
                 raw = b""
         return _Answer.parse(raw, round((time.monotonic() - started) * 1000))
-
-    async def _send(self, request: supervisor.Request) -> socket.socket:
-        """Hand the request to the supervisor, a new one when the old one is gone."""
-        message = json.dumps(request).encode()
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        with theirs:
-            try:
-                try:
-                    (await self._running()).send(message, theirs)
-                except OSError:
-                    await self.close()
-                    (await self._running()).send(message, theirs)
-            except BaseException:
-                ours.close()
-                raise
-        return ours
-
-    async def _running(self) -> _Supervisor:
-        async with self._starting:
-            if self._supervisor is None:
-                start = asyncio.create_task(asyncio.to_thread(_Supervisor), name="start goss")
-                try:
-                    self._supervisor = await asyncio.shield(start)
-                except asyncio.CancelledError:
-                    # The thread goes on: what it starts needs somebody who will end it.
-                    self._supervisor = await start
-                    raise
-            return self._supervisor
 
     def _interpret(self, answer: _Answer) -> GossRun:
         reason = self._reason(answer)
@@ -211,41 +180,6 @@ class _Answer:
             return cls(None, "the run was killed", ms, "", b"")
         answer: supervisor.Answer = json.loads(head)
         return cls(answer["exit"], answer["stopped"], answer["ms"], answer["stderr"], output)
-
-
-class _Supervisor:
-    """The running supervisor process; every method blocks for milliseconds."""
-
-    def __init__(self) -> None:
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", supervisor.__file__, str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                env={"PATH": SAFE_PATH},
-                cwd="/",
-                pass_fds=[theirs.fileno()],
-                # A Ctrl-C for the daemon is the daemon's to handle. Of its own session, not only
-                # its own group: else the kernel hangs up on it while the daemon dies, when it has
-                # stopped a worker already.
-                start_new_session=True,
-            )
-
-    def send(self, message: bytes, channel: socket.socket) -> None:
-        """Ask for one run, answered on `channel`; raises OSError when the process is gone."""
-        if self._process.poll() is not None:
-            raise BrokenPipeError
-        socket.send_fds(self._control, [message], [channel.fileno()])
-
-    def close(self) -> None:
-        """Let it end its runs and itself."""
-        self._control.close()
-        try:
-            self._process.wait(supervisor.KILL_SECONDS + supervisor.GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
 
 
 def _arguments(spec: str) -> list[str]:

@@ -10,9 +10,10 @@ from datetime import datetime
 
 from runtime.domain.events import Connected, Disconnected
 from runtime.services.display import Display
-from runtime.services.processes import MARK
+from runtime.services.kept import Kept
 from runtime.services.pty import Pty, ShellSpec
 from runtime.services.recording import TERM, Desk, Recording
+from runtime.services.supervision import Supervision
 
 DISK_SECONDS = 1.0  # a disk that is slower than this loses output instead
 EXIT_SECONDS = 1.0  # after everything was killed
@@ -30,6 +31,7 @@ class Surroundings:
     on_event: Callable[[Connected | Disconnected], Awaitable[None]]
     on_output: Callable[[], None]
     on_change: Callable[[], None]
+    supervision: Supervision
 
 
 class Life:
@@ -67,21 +69,22 @@ class Life:
         """The shell's process and session; 0 before it starts."""
         return self._pty.pid if self._pty else 0
 
-    async def start(self, mark: str, size: tuple[int, int]) -> None:
+    async def start(self, kept: Kept, size: tuple[int, int]) -> None:
         """Start recording, then the shell; raises OSError when the machine has no more of them."""
         await self.recording.begin()
         own = {
-            MARK: mark,
             "WORKSHOP_TERMINAL": self._terminal,
             "TERM": TERM,
             "COLORTERM": "truecolor",
         }
         spec = replace(self._around.shell, env=own | dict(self._around.shell.env) | own)
         try:
-            self._pty = Pty(spec, size, on_output=self._printed, on_exit=self._ended)
+            pty = Pty(size, on_output=self._printed, on_exit=self._ended)
+            await pty.start(kept, spec)
         except OSError:
             await self.end()
             raise
+        self._pty = pty
 
     async def write(self, data: bytes) -> None:
         """What was typed; returns when there is room for more."""

@@ -1,172 +1,131 @@
-"""Every process of one terminal's life, found and ended: also those that hide from a hang-up.
+"""Every process below this one, found and ended, however it hides.
 
-`nohup`, `setsid`, `disown` and double forks leave the session, the process group and the family,
-but not the environment they were started with: it carries a mark. Those that dropped even that are
-found by session, by terminal and by descent. Functions block; call them in a thread.
+`nohup`, `setsid`, `disown`, double forks and an emptied environment leave the session, the group
+and the family, but not the nearest child subreaper: an orphan becomes its child. A process that is
+one stays an ancestor of all it ever started, so having no child is proof that nothing is left.
+
+Standard library only, and without threads: the supervisor and what it forks use this.
 """
 
 from __future__ import annotations
 
-import contextlib
+import ctypes
 import os
-import select
 import signal
-import subprocess
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import suppress
 
-MARK = "WORKSHOP_TERMINAL_LIFE"
+PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+READ_BYTES = 64 << 10  # 64 KiB
 STEPS = ((signal.SIGHUP, 0.3), (signal.SIGTERM, 0.6))  # signal, seconds to obey it
-KILL_SECONDS = 1.0  # processes that fork while they are killed are found again until then
-ENVIRON_BYTES = 256 * 1024
-GREP_SECONDS = 1.0
+LOOK_SECONDS = 0.02  # at most between two looks at what still lives
+
+OnEnd = Callable[[int, int], None]  # of a child: pid, wait status
 
 
-@dataclass(frozen=True)
-class Marked:
-    """What tells a terminal's processes from others: the mark's value and the sessions it led.
-
-    `user` is the shells' user and group when it is not the daemon's own.
-    """
-
-    mark: str
-    sessions: frozenset[int]
-    user: tuple[int, int] | None = None
+def become_subreaper() -> None:
+    """Inherit the orphans among this process's descendants."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-@dataclass(frozen=True)
-class _Process:
-    pid: int
-    parent: int
-    session: int
+def wake_on_children() -> int:
+    """A descriptor that becomes readable when a child ends."""
+    reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    return reading
 
 
-def end_all(marked: Marked) -> bool:
-    """HUP, TERM, then KILL everything of `marked`, in 2 s at most; True when none is left."""
-    for number, seconds in STEPS:
-        found = find(marked)
-        if not found:
-            return True
-        with _held(found) as held:
-            for pidfd in held:
-                _send(pidfd, number)
-                _send(pidfd, signal.SIGCONT)  # a stopped process obeys nothing else
-            _wait(held, seconds)
-    deadline = time.monotonic() + KILL_SECONDS
-    while found := find(marked):
-        if time.monotonic() > deadline:
-            return False
-        with _held(found) as held:
-            for pidfd in held:
-                _send(pidfd, signal.SIGKILL)
-            _wait(held, 0.2)
+def reap(on_end: OnEnd | None = None) -> bool:
+    """Collect the children that ended; whether any child is left."""
+    try:
+        while (pair := os.waitpid(-1, os.WNOHANG))[0]:
+            if on_end is not None:
+                on_end(*pair)
+    except ChildProcessError:
+        return False
     return True
 
 
-def find(marked: Marked) -> set[int]:
-    """The living processes of `marked`; zombies have ended and are for their parents."""
-    processes = {each.pid: each for each in _processes()}
-    found = {each.pid for each in processes.values() if each.session in marked.sessions}
-    unreadable = False
-    for pid in processes:
-        holds_mark = _is_marked(pid, marked.mark)
-        unreadable |= holds_mark is None
-        if holds_mark:
-            found.add(pid)
-    if unreadable and marked.user is not None:
-        found |= _marked_as_user(marked.mark, marked.user) & processes.keys()
-    children: dict[int, list[int]] = {}
-    for each in processes.values():
-        children.setdefault(each.parent, []).append(each.pid)
-    queue = list(found)
-    while queue:
-        fresh = [pid for pid in children.get(queue.pop(), ()) if pid not in found]
-        found.update(fresh)
-        queue += fresh
-    return found - {os.getpid()}
-
-
-def _processes() -> Iterator[_Process]:
+def parents() -> dict[int, int]:
+    """pid -> parent of every process there is."""
+    found: dict[int, int] = {}
     with os.scandir("/proc") as entries:
-        pids = [int(entry.name) for entry in entries if entry.name.isdigit()]
-    for pid in pids:
-        with contextlib.suppress(OSError):
-            # "pid (name) state parent group session …"; the name may hold spaces and brackets
-            fields = _read(f"/proc/{pid}/stat", 4096).rpartition(b")")[2].split()
-            if len(fields) > 3 and fields[0] not in (b"Z", b"X"):
-                yield _Process(pid, int(fields[1]), int(fields[3]))
+        for pid in (int(entry.name) for entry in entries if entry.name.isdigit()):
+            with suppress(OSError), open(f"/proc/{pid}/stat", "rb") as file:
+                # "pid (name) state parent …"; the name may hold spaces and brackets
+                found[pid] = int(file.read().rpartition(b")")[2].split()[1])
+    return found
 
 
-def _is_marked(pid: int, mark: str) -> bool | None:
-    """None when the process's environment is not ours to read."""
-    try:
-        environ = _read(f"/proc/{pid}/environ", ENVIRON_BYTES)
-    except PermissionError:
-        return None
-    except OSError:
-        return False
-    return f"{MARK}={mark}".encode() in environ.split(b"\0")
+def children_of(pid: int, known: dict[int, int]) -> list[int]:
+    """By the parents that are known."""
+    return [child for child, parent in known.items() if parent == pid]
 
 
-def _marked_as_user(mark: str, user: tuple[int, int]) -> set[int]:
-    """Root without CAP_SYS_PTRACE, as in most containers, cannot read this; the user itself can."""
-    script = 'exec grep -als "$0" /proc/[0-9]*/environ'
-    try:
-        done = subprocess.run(
-            ("/bin/sh", "-c", script, f"{MARK}={mark}"),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            user=user[0],
-            group=user[1],
-            extra_groups=(),
-            cwd="/",
-            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
-            timeout=GREP_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return set()
-    parts = (line.split(b"/") for line in done.stdout.splitlines())
-    return {int(each[2]) for each in parts if len(each) == 4 and each[2].isdigit()}
+def descendants(pid: int) -> list[int]:
+    """Children, their children, and so on."""
+    known = parents()
+    found: list[int] = []
+    queue = [pid]
+    while queue:
+        children = children_of(queue.pop(), known)
+        found += children
+        queue += children
+    return found
 
 
-def _read(path: str, limit: int) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return os.read(descriptor, limit)
-    finally:
-        os.close(descriptor)
+def send(pid: int, number: signal.Signals) -> None:
+    """Signal a process that may be gone, or not ours to signal."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
 
 
-@contextlib.contextmanager
-def _held(pids: Iterable[int]) -> Iterator[list[int]]:
-    """Descriptors of the processes: a number may be given to somebody else meanwhile."""
-    held: list[int] = []
-    try:
-        for pid in pids:
-            with contextlib.suppress(OSError):
-                held.append(os.pidfd_open(pid))
-        yield held
-    finally:
-        for pidfd in held:
-            os.close(pidfd)
+def end_descendants(seconds: float, on_end: OnEnd | None = None) -> bool:
+    """HUP, TERM, then KILL everything below this process, the last for so long; see below."""
+    for number, patience in STEPS:
+        for pid in descendants(os.getpid()):
+            send(pid, number)
+            send(pid, signal.SIGCONT)  # a stopped process obeys nothing else
+        if not _outlives(patience, on_end):
+            return True
+    return kill_descendants(seconds, on_end)
 
 
-def _send(pidfd: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        signal.pidfd_send_signal(pidfd, number)
+def kill_descendants(seconds: float, on_end: OnEnd | None = None) -> bool:
+    """Kill everything below this process and collect it; True when nothing is left.
+
+    Processes in an uninterruptible sleep are given up on after so many seconds. All are stopped
+    before any is killed: a fork bomb is faster than a walk through /proc.
+    """
+    limit = time.monotonic() + seconds
+    stopped: set[int] = set()
+    pause = 0.0005
+    while reap(on_end):
+        if time.monotonic() > limit:
+            return False
+        found = set(descendants(os.getpid()))
+        if found - stopped:
+            for pid in found - stopped:
+                send(pid, signal.SIGSTOP)
+            stopped = found
+            continue
+        for pid in found:
+            send(pid, signal.SIGKILL)
+        stopped = set()
+        time.sleep(pause)
+        pause = min(pause * 2, LOOK_SECONDS)
+    return True
 
 
-def _wait(held: list[int], seconds: float) -> None:
-    """Until all have ended or the time is over."""
-    poll = select.poll()
-    for pidfd in held:
-        poll.register(pidfd, select.POLLIN)
-    left = len(held)
-    deadline = time.monotonic() + seconds
-    while left and (remaining := deadline - time.monotonic()) > 0:
-        for pidfd, _ in poll.poll(remaining * 1000):
-            poll.unregister(pidfd)
-            left -= 1
+def _outlives(seconds: float, on_end: OnEnd | None) -> bool:
+    """Whether anything below this process still lives after so long."""
+    limit = time.monotonic() + seconds
+    pause = 0.001
+    while reap(on_end):
+        if time.monotonic() > limit:
+            return True
+        time.sleep(pause)
+        pause = min(pause * 2, LOOK_SECONDS)
+    return False

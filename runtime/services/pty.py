@@ -1,8 +1,7 @@
-"""One pseudo-terminal and the process that leads its session.
+"""One pseudo-terminal and the shell that leads its session.
 
-Nothing of Python runs between fork and exec: `pty.fork` in a process with threads can deadlock.
-A shell of one line opens the terminal instead, and because it leads a new session that makes the
-terminal its controlling one, as `setsid --ctty` does.
+The shell is forked elsewhere, by the terminal's keeper: `pty.fork` in a process with threads, as
+the daemon is, can deadlock.
 """
 
 from __future__ import annotations
@@ -12,12 +11,13 @@ import contextlib
 import fcntl
 import os
 import struct
-import subprocess
 import termios
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
+
+from runtime.services.kept import Kept, ShellSpec
+
+__all__ = ["Pty", "ShellSpec"]
 
 READ_BYTES = 8 * 1024  # the kernel gives at most 4 KiB at once; room for more costs time
 TURN_BYTES = 128 * 1024  # read before others get their turn
@@ -27,19 +27,6 @@ REST_SECONDS = 0.0005
 INPUT_QUEUE_BYTES = 64 * 1024  # more than this waits with its sender
 INPUT_SECONDS = 5.0  # a program that reads nothing for this long gets its input thrown away
 IUTF8 = 0x4000  # c_iflag: erase whole characters
-START = 'exec <>"$0" >&0 2>&1; exec "$@"'
-
-
-@dataclass(frozen=True)
-class ShellSpec:
-    """How a shell starts; `uid` and `gid` None keep the daemon's own."""
-
-    argv: tuple[str, ...]
-    env: Mapping[str, str]
-    cwd: Path
-    uid: int | None = None
-    gid: int | None = None
-    groups: tuple[int, ...] = ()
 
 
 class Pty:
@@ -51,13 +38,13 @@ class Pty:
 
     def __init__(
         self,
-        spec: ShellSpec,
         size: tuple[int, int],
         *,
         on_output: Callable[[bytes], None],
         on_exit: Callable[[int], None],
     ) -> None:
-        """Start it; raises OSError when there are no terminals or processes left."""
+        """Without a shell yet; raises OSError when there are no terminals left."""
+        self.pid = 0  # of the shell, which is its session's id too
         self._on_output = on_output
         self._on_exit = on_exit
         self._loop = asyncio.get_running_loop()
@@ -65,28 +52,24 @@ class Pty:
         self._queued = 0  # bytes in _input
         self._room = asyncio.Event()
         self._room.set()
-        self._master, slave = os.openpty()
-        self._pidfd = -1
-        try:
-            os.set_blocking(self._master, False)
-            self.resize(*size)
-            self._process = _start(spec, slave)
-            self._pidfd = _watch(self._process)
-        except BaseException:
-            os.close(self._master)
-            raise
-        finally:
-            os.close(slave)
         self._is_read = False
         self._rest: asyncio.TimerHandle | None = None  # until the next turn of a flood
         self._is_silent = False  # nobody will print anything any more
-        self.resume()
-        self._loop.add_reader(self._pidfd, self._ended)
+        self._master, self._slave = os.openpty()
+        os.set_blocking(self._master, False)
+        self.resize(*size)
 
-    @property
-    def pid(self) -> int:
-        """The shell's process id, which is its session's id too."""
-        return self._process.pid
+    async def start(self, kept: Kept, spec: ShellSpec) -> None:
+        """Start the shell, once; raises OSError when there are no processes left."""
+        try:
+            _prepare(self._slave, spec)
+            self.pid = await kept.start(spec, self._slave, self._ended)
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            os.close(self._slave)
+        self.resume()
 
     @property
     def is_open(self) -> bool:
@@ -212,43 +195,18 @@ class Pty:
             size += len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def _ended(self) -> None:
-        self._loop.remove_reader(self._pidfd)
-        os.close(self._pidfd)
-        code = self._process.wait()  # it has ended: this collects it and does not wait
+    def _ended(self, code: int) -> None:
         for _ in range(LAST_TURNS):
             if self._master >= 0 and (data := self._take()):
                 self._on_output(data)
         self.close()
-        self._on_exit(code if code >= 0 else 128 - code)
+        self._on_exit(code)
 
 
-def _start(spec: ShellSpec, slave: int) -> subprocess.Popen[bytes]:
+def _prepare(slave: int, spec: ShellSpec) -> None:
     attributes = termios.tcgetattr(slave)
     attributes[0] |= IUTF8
     termios.tcsetattr(slave, termios.TCSANOW, attributes)
     if spec.uid is not None:
         with contextlib.suppress(OSError):
-            os.fchown(slave, spec.uid, -1)  # the shell's user opens, and may chmod, its terminal
-    return subprocess.Popen(
-        ("/bin/sh", "-c", START, os.ttyname(slave), *spec.argv),
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        start_new_session=True,
-        cwd=spec.cwd if spec.cwd.is_dir() else "/",
-        env=dict(spec.env),
-        user=spec.uid,
-        group=spec.gid,
-        extra_groups=spec.groups if spec.uid is not None else None,
-    )
-
-
-def _watch(process: subprocess.Popen[bytes]) -> int:
-    """A descriptor that becomes readable when `process` ends."""
-    try:
-        return os.pidfd_open(process.pid)
-    except OSError:
-        process.kill()
-        process.wait()
-        raise
+            os.fchown(slave, spec.uid, -1)  # the shell's user may open, and chmod, its terminal

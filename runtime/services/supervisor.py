@@ -1,6 +1,6 @@
-"""Runs commands for the daemon and leaves no process of any of them behind.
+"""Runs commands and shells for the daemon and leaves no process of any of them behind.
 
-A program of its own (`python -I -S supervisor.py FD`, standard library only) because
+A program of its own (`python -I -S`, standard library and its neighbours only) because
 
 - only a child subreaper gets hold of every process that left its group, its session and its
   environment, and the daemon cannot be one: it would inherit the student's orphans as well;
@@ -10,14 +10,15 @@ A program of its own (`python -I -S supervisor.py FD`, standard library only) be
 Protocol: each message on the control socket (SOCK_SEQPACKET) is one JSON request with one socket
 attached. A worker is forked for it, which answers on that socket: one line of JSON
 (`exit`, `stopped`, `ms`, `stderr`), then the output, then end of file. The daemon closing its end
-of that socket stops the run; closing the control socket stops everything.
+of that socket stops the run; closing the control socket stops everything. The request `"keep"` is
+for a worker that keeps a terminal's shells (`runtime.services.keeper`).
 """
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import json
+import math
 import os
 import resource
 import select
@@ -28,9 +29,12 @@ import time
 from contextlib import suppress
 from typing import NoReturn, TypedDict
 
-PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+from runtime.services import processes
+from runtime.services.keeper import Keeper
+from runtime.services.processes import READ_BYTES
+
+KEEP = b'"keep"'
 REQUEST_BYTES = 128 << 10  # 128 KiB, below the kernel's default limit of a packet
-READ_BYTES = 64 << 10  # 64 KiB
 STDERR_KEPT_BYTES = 4 << 10  # 4 KiB
 KILL_SECONDS = 5.0  # a process in an uninterruptible sleep is left to the next reaping
 GRACE_SECONDS = 2.0  # what a worker may take beyond its deadline and KILL_SECONDS
@@ -60,8 +64,8 @@ class Answer(TypedDict):
 def serve(control: socket.socket) -> None:
     """Fork a worker for each request until the control socket is closed, then stop them all."""
     gc.disable()  # no cycles here, and a collection in a worker would copy every shared page
-    _become_subreaper()
-    wakeup = _wake_on_children()
+    processes.become_subreaper()
+    wakeup = processes.wake_on_children()
     workers: dict[int, float] = {}  # pid -> monotonic time it must be gone by
     poll = select.poll()
     poll.register(control, select.POLLIN)
@@ -74,7 +78,7 @@ def serve(control: socket.socket) -> None:
         _stop_overdue(workers)
         if control.fileno() in ready and not _accept(control, wakeup, workers):
             break
-    kill_descendants()
+    processes.kill_descendants(KILL_SECONDS)
 
 
 def _accept(control: socket.socket, wakeup: int, workers: dict[int, float]) -> bool:
@@ -85,37 +89,43 @@ def _accept(control: socket.socket, wakeup: int, workers: dict[int, float]) -> b
         return False
     if not raw:
         return False
-    request: Request = json.loads(raw)
     channel = socket.socket(fileno=fds[0])
+    request: Request | None = None if raw == KEEP else json.loads(raw)
     pid = os.fork()
     if pid == 0:
         os.close(wakeup)
         control.close()
+        if request is None:
+            os._exit(0 if Keeper(channel).run() else 1)
         _worker(request, channel)
     channel.close()
-    workers[pid] = time.monotonic() + request["deadline_seconds"] + KILL_SECONDS + GRACE_SECONDS
+    seconds = request["deadline_seconds"] if request is not None else math.inf
+    workers[pid] = time.monotonic() + seconds + KILL_SECONDS + GRACE_SECONDS
     return True
 
 
 def _reap_workers(workers: dict[int, float]) -> None:
     """Collect what ended; a worker that was killed leaves its processes to us, and they go too."""
     broken = False
-    for pid, status in _reap():
-        if workers.pop(pid, None) is None or status != 0:
-            broken = True
+
+    def ended(pid: int, status: int) -> None:
+        nonlocal broken
+        broken |= workers.pop(pid, None) is None or status != 0
+
+    processes.reap(ended)
     if not broken:
         return
-    for pid in _children_of(os.getpid(), _parents()):
+    for pid in processes.children_of(os.getpid(), processes.parents()):
         if pid not in workers:
-            for each in (pid, *_descendants(pid)):
-                _signal(each, signal.SIGKILL)
+            for each in (pid, *processes.descendants(pid)):
+                processes.send(each, signal.SIGKILL)
 
 
 def _stop_overdue(workers: dict[int, float]) -> None:
     now = time.monotonic()
     for pid, limit in workers.items():
         if now > limit:
-            _signal(pid, signal.SIGKILL)
+            processes.send(pid, signal.SIGKILL)
 
 
 def _worker(request: Request, channel: socket.socket) -> NoReturn:
@@ -123,7 +133,7 @@ def _worker(request: Request, channel: socket.socket) -> NoReturn:
     code = 1
     with suppress(BrokenPipeError, ConnectionResetError):
         answer, output = _run(request, channel)
-        code = 0 if kill_descendants() else 1
+        code = 0 if processes.kill_descendants(KILL_SECONDS) else 1
         channel.sendall(json.dumps(answer).encode() + b"\n")
         channel.sendall(output)
     os._exit(code)
@@ -131,8 +141,8 @@ def _worker(request: Request, channel: socket.socket) -> NoReturn:
 
 def _run(request: Request, channel: socket.socket) -> tuple[Answer, bytes]:
     started = time.monotonic()
-    _become_subreaper()
-    wakeup = _wake_on_children()
+    processes.become_subreaper()
+    wakeup = processes.wake_on_children()
     _limit_self(request)
     output_end, output_start = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     error_end, error_start = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -214,9 +224,7 @@ class _Reading:
                 return "cancelled"
             if wakeup in ready:
                 os.read(wakeup, READ_BYTES)
-                for pid, status in _reap():
-                    if pid == self._pid:
-                        self.exit = os.waitstatus_to_exitcode(status)
+                processes.reap(self._on_end)
             for fd in ready & set(self._sinks):
                 self._take(fd)
                 if fd not in self._sinks:
@@ -227,6 +235,10 @@ class _Reading:
                 return "output"
             if self.exit is not None:
                 return None
+
+    def _on_end(self, pid: int, status: int) -> None:
+        if pid == self._pid:
+            self.exit = os.waitstatus_to_exitcode(status)
 
     def _take(self, fd: int) -> bool:
         """Read a piece of what is there; False when there is none or too much came already."""
@@ -246,92 +258,6 @@ class _Reading:
         return True
 
 
-def kill_descendants() -> bool:
-    """Kill everything below this process and collect it; True when nothing is left.
-
-    As a subreaper this process is an ancestor of all it ever started, so `ECHILD` is proof. All
-    are stopped before any is killed: a fork bomb is faster than a walk through /proc.
-    """
-    limit = time.monotonic() + KILL_SECONDS
-    stopped: set[int] = set()
-    pause = 0.0005
-    while _has_children():
-        if time.monotonic() > limit:
-            return False
-        found = set(_descendants(os.getpid()))
-        if found - stopped:
-            for pid in found - stopped:
-                _signal(pid, signal.SIGSTOP)
-            stopped = found
-            continue
-        for pid in found:
-            _signal(pid, signal.SIGKILL)
-        stopped = set()
-        time.sleep(pause)
-        pause = min(pause * 2, 0.02)
-    return True
-
-
-def _has_children() -> bool:
-    """Collect what ended, and say whether anything is left."""
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        return False
-    return True
-
-
-def _reap() -> list[tuple[int, int]]:
-    ended: list[tuple[int, int]] = []
-    with suppress(ChildProcessError):
-        while (pair := os.waitpid(-1, os.WNOHANG))[0]:
-            ended.append(pair)
-    return ended
-
-
-def _parents() -> dict[int, int]:
-    """pid -> parent of every process there is."""
-    parents: dict[int, int] = {}
-    with os.scandir("/proc") as entries:
-        for pid in (int(entry.name) for entry in entries if entry.name.isdigit()):
-            with suppress(OSError), open(f"/proc/{pid}/stat", "rb") as file:
-                # "pid (name) state parent …"; the name may hold spaces and brackets
-                parents[pid] = int(file.read().rpartition(b")")[2].split()[1])
-    return parents
-
-
-def _children_of(pid: int, parents: dict[int, int]) -> list[int]:
-    return [child for child, parent in parents.items() if parent == pid]
-
-
-def _descendants(pid: int) -> list[int]:
-    parents = _parents()
-    found: list[int] = []
-    queue = [pid]
-    while queue:
-        children = _children_of(queue.pop(), parents)
-        found += children
-        queue += children
-    return found
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, number)
-
-
-def _become_subreaper() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def _wake_on_children() -> int:
-    """A descriptor that becomes readable when a child ends."""
-    reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    return reading
-
-
-if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])))
+def main() -> None:
+    """Serve the control socket whose descriptor is the last argument."""
+    serve(socket.socket(fileno=int(sys.argv[-1])))

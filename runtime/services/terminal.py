@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import secrets
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -19,14 +18,15 @@ from datetime import datetime
 from runtime.domain.errors import NotFound, TooMany
 from runtime.domain.events import Connected, Disconnected
 from runtime.domain.terminals import check_name, parse_title
-from runtime.services import processes
 from runtime.services.attachment import Attachment, Exited, Notice, Resized, Restarted
 from runtime.services.broadcast import Broadcast
 from runtime.services.display import Display
+from runtime.services.kept import Kept
 from runtime.services.life import Life, Surroundings
 from runtime.services.pty import ShellSpec
 from runtime.services.recording import Desk, Recording
 from runtime.services.sizing import SharedSize
+from runtime.services.supervision import Supervision
 
 __all__ = ["ShellSpec", "Terminal", "TerminalInfo", "Terminals"]
 
@@ -69,7 +69,7 @@ class Terminal:
         self._size = SharedSize(self._resized)
         self.display = Display(self.size, int(surroundings.now().timestamp() * 1000) << 10)
         self._around = surroundings
-        self._mark = f"{name}-{secrets.token_hex(8)}"
+        self._kept = Kept(surroundings.supervision)
         self._pages: list[Attachment] = []
         self._watchers: list[Attachment] = []
         self._life: Life | None = None
@@ -205,6 +205,7 @@ class Terminal:
             self._life.hang_up()
         async with self._starting:  # a shell that is just starting ends here, too
             await self._end_processes()
+            self._kept.close()
         if self._life is not None:
             self._end_life(self._life)
         await asyncio.gather(*self._ending)
@@ -222,7 +223,7 @@ class Terminal:
             on_output=self._on_output,
             on_exit=lambda code: self._on_exit(life, code),
         )
-        await life.start(self._mark, self.size)
+        await life.start(self._kept, self.size)
         self._life, self._last_pid, self.exit_code = life, life.pid, None
         if self._closed:  # while it started
             life.hang_up()
@@ -240,12 +241,7 @@ class Terminal:
                 await life.end()
 
     async def _end_processes(self) -> None:
-        if not self._last_pid:
-            return
-        shell = self._around.shell
-        user = None if shell.uid is None else (shell.uid, shell.gid or 0)
-        marked = processes.Marked(self._mark, frozenset({self._last_pid}), user)
-        if not await asyncio.to_thread(processes.end_all, marked):
+        if not await self._kept.end():
             log.error("the terminal %s left processes that cannot be ended", self.name)
 
     def _on_output(self, data: bytes) -> None:
@@ -301,7 +297,10 @@ class Terminals:
         on_event: Callable[[Connected | Disconnected], Awaitable[None]],
         on_output: Callable[[], None],
         limit: int = 8,
+        supervision: Supervision | None = None,
     ) -> None:
+        self._supervision = supervision or Supervision()
+        self._closes = supervision is None  # nobody else uses it
         self.changes: Broadcast[None] = Broadcast()
         self._surroundings = Surroundings(
             shell,
@@ -310,6 +309,7 @@ class Terminals:
             on_event,
             on_output,
             on_change=lambda: self.changes.publish(None),
+            supervision=self._supervision,
         )
         self._limit = limit
         self._terminals: dict[str, Terminal] = {}
@@ -331,6 +331,7 @@ class Terminals:
         except OSError as error:
             if terminal.exit_code is None:
                 del self._terminals[name]
+                await terminal.close()
             raise _no_shell(error) from error
         return terminal
 
@@ -377,6 +378,8 @@ class Terminals:
         self._terminals.clear()
         await asyncio.gather(*(each.close(RETRY) for each in terminals))
         self.changes.close()
+        if self._closes:
+            await self._supervision.close()
 
     def _free_name(self) -> str:
         return next(

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from host.client import Daemon, Transition
@@ -75,23 +76,53 @@ def test_going_resetting_and_solving_change_the_files_and_keep_the_old_ones(
     assert len(list(session.kept.iterdir())) == 3
 
 
-def test_no_process_of_a_shell_survives_a_reset_or_a_stop(somebody: Person) -> None:
-    """Fault 27."""
+ESCAPES = {  # fault 27; each sleeps for a time of its own
+    "98761": "sleep 98761 &",
+    "98762": "nohup sleep 98762 >/dev/null 2>&1 &",
+    "98763": "setsid sleep 98763 &",
+    "98764": "sleep 98764 & disown",
+    "98765": "( (setsid sleep 98765 &) & )",
+    "98766": "bash -c \"trap '' HUP TERM; sleep 98766; :\" &",
+    "98767": "sleep 98767 & until grep -q sleep /proc/$!/comm; do :; done; kill -STOP $!",
+    "98768": "env -i setsid /bin/sleep 98768 &",
+    "98769": "( (env -i setsid /bin/bash -c \"trap '' HUP TERM INT; sleep 98769; :\" &) & )",
+}
+
+
+def terminals(session: Session, method: str, path: str = "", **body: Any) -> None:  # Any: JSON
+    """Ask the daemon for something of its terminals, as the student's page does."""
+    httpx2.request(
+        method,
+        f"http://127.0.0.1:{session.record().port}/api/terminals{path}",
+        headers={"Authorization": f"Bearer {session.token('student')}"},
+        timeout=60,
+        trust_env=False,
+        **body,
+    ).raise_for_status()
+
+
+@pytest.mark.parametrize("ending", ["close", "restart", "reset", "stop"])
+def test_every_process_of_a_shell_ends_with_it_however_it_hides(
+    somebody: Person, ending: str
+) -> None:
+    """Fault 27, in a machine: none that the shell ever started, and none of another terminal."""
     somebody.run()
     session = somebody.session
-    escapes = (
-        "nohup sleep 98761 > /dev/null 2>&1 &\n"
-        "setsid sleep 98762 &\n"
-        "sleep 98763 & disown\n"
-        "(sleep 98764 &)\n"
-        "bash -c \"trap '' HUP TERM INT; sleep 98765; sleep 98766\" &\n"
-    )
-    for ending in ("reset", "stop"):
-        with attached(session) as shell:
-            shell.run(escapes)
-            until(lambda: len(escaped()) >= 5)
-        assert somebody.cli(ending).code == 0
-        assert escaped() == []
+    terminals(session, "POST", json={"name": "other"})
+    with attached(session, "other") as other, attached(session) as shell:
+        other.run("sleep 97531 &\n")
+        shell.run("\n".join(ESCAPES.values()))
+        until(lambda: set(escaped()) >= ESCAPES.keys())
+        match ending:
+            case "close":
+                terminals(session, "DELETE", "/main")
+            case "restart":
+                terminals(session, "POST", "/main/restart")
+            case _:
+                assert somebody.cli(ending).code == 0
+    assert escaped() == []
+    assert bool(escaped("97531")) == (ending in ("close", "restart"))
+    somebody.cli("stop")
     assert list(machine_processes(session.runtime)) == []
 
 
@@ -271,7 +302,7 @@ def ended(session: Session, wanted: Transition) -> Transition | None:
     return now if now.status in over else None
 
 
-def escaped() -> list[str]:
+def escaped(seconds: str = "9876") -> list[str]:
     """Sleeping processes of these tests, anywhere on this computer."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
@@ -279,7 +310,7 @@ def escaped() -> list[str]:
             words = path.read_bytes().split(b"\0")
         except OSError:
             continue
-        if words[:1] == [b"sleep"] and words[1].startswith(b"9876"):
+        if words[0].endswith(b"sleep") and words[1].startswith(seconds.encode()):
             found.append(words[1].decode())
     return found
 

@@ -19,14 +19,15 @@ HANGING = "600.125"  # seconds no other sleep on this machine sleeps
 HANGS = f"command: {{hangs: {{exec: 'sleep {HANGING}', exit-status: 0, timeout: 600000}}}}\n"
 # Bash at its prompt takes a hang-up for the end of its input and runs no trap for it.
 LISTENS = """sh -c 'trap "echo yes >$0; exit" HUP; echo is-$((6 * 7)); sleep 600 & wait'"""
-ESCAPES = {  # those that leave session, family and environment at once end with the machine
+ESCAPES = {
     "nohup": "nohup sleep {0}1 >/dev/null 2>&1 &",
     "setsid": "setsid sleep {0}2",
     "disown": "sleep {0}3 & disown",
     "double fork": "(setsid sh -c 'sleep {0}4 & exec sleep {0}5' &)",
     "deaf": "bash -c 'trap \"\" HUP TERM INT; while :; do sleep {0}6; done' &",
-    "without its mark": "env -i /bin/sleep {0}7 &",
+    "without an environment": "env -i /bin/sleep {0}7 &",
     "stopped": "sh -c 'kill -STOP $$' {0}8 &",
+    "all at once": "( ( env -i setsid /bin/sleep {0}9 >/dev/null 2>&1 & ) & )",
 }
 
 
@@ -80,7 +81,7 @@ async def test_processes_that_hide_from_a_hang_up_end_as_well(tmp_path: Path) ->
     """Fault 27, at a stop: nohup, setsid, disown, double forks, and those that do not listen."""
     root = make_root(tmp_path)
     seconds = "600.250"
-    sleeps = [f"{seconds}{number}" for number in range(1, 9)]
+    sleeps = [f"{seconds}{number}" for number in range(1, 10)]
     with running(root) as daemon:
         async with daemon.page() as page:
             for escape in ESCAPES.values():

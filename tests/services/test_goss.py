@@ -366,7 +366,7 @@ async def test_a_start_that_is_cancelled_leaves_no_supervisor(turns: int) -> Non
     task.cancel()
     await asyncio.wait({task})
     started = set(children_of(os.getpid())) - before
-    assert (runner._supervisor is not None) == bool(started)
+    assert (runner._supervision._process is not None) == bool(started)
     await runner.close()
     await until(lambda: set(children_of(os.getpid())) <= before)
 
@@ -457,11 +457,11 @@ async def test_many_runs_and_a_hundred_short_children_leave_nothing(
 
 
 def supervisor_of(goss: Goss) -> int:
-    """Its process id, from the process table: the one child that runs supervisor.py."""
+    """Its process id, from the process table: the one child that runs the supervisor."""
     found = [
         pid
         for pid in children_of(os.getpid())
-        if b"supervisor.py" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        if b"runtime.services.supervisor" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
     assert len(found) == 1
     return found[0]

@@ -6,22 +6,26 @@ import asyncio
 import os
 import threading
 import time
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from runtime.services.kept import Kept
 from runtime.services.pty import INPUT_QUEUE_BYTES, Pty, ShellSpec
+from runtime.services.supervision import Supervision
 from tests.services.shells import PROMPT, descriptors, shell, until
 
 
 class Shell:
     """A Pty and what it printed."""
 
-    def __init__(self, spec: ShellSpec) -> None:
+    def __init__(self, supervision: Supervision) -> None:
+        self.kept = Kept(supervision)
         self.output = b""
         self.codes: list[int] = []
-        self.pty = Pty(spec, (80, 24), on_output=self._on_output, on_exit=self.codes.append)
+        self.pty = Pty((80, 24), on_output=self._on_output, on_exit=self.codes.append)
 
     def _on_output(self, data: bytes) -> None:
         self.output += data
@@ -32,11 +36,30 @@ class Shell:
     async def end(self) -> int:
         self.pty.close()
         await until(lambda: self.codes, "the end of the shell")
+        self.kept.close()
         return self.codes[0]
 
 
+supervisions: list[Supervision] = []
+
+
+@pytest.fixture(autouse=True)
+async def supervision() -> AsyncIterator[None]:
+    """One supervisor for each test, which ends with it and takes every shell along."""
+    supervisions.append(Supervision())
+    yield
+    await supervisions.pop().close()
+
+
+async def started(spec: ShellSpec) -> Shell:
+    """A shell on a terminal of its own."""
+    made = Shell(supervisions[-1])
+    await made.pty.start(made.kept, spec)
+    return made
+
+
 async def test_the_shell_has_the_terminal_as_its_own_and_job_control(tmp_path: Path) -> None:
-    bash = Shell(shell(tmp_path))
+    bash = await started(shell(tmp_path))
     await bash.sees(PROMPT.encode())
     await bash.pty.write(b"ps -o pid=,sid=,tpgid=,tty= -p $$; tty; stty size; cat -\r")
     await bash.sees(b"24 80")
@@ -57,7 +80,7 @@ async def test_the_shell_runs_as_the_user_it_was_given_and_owns_its_terminal(
     tmp_path: Path,
 ) -> None:
     tmp_path.chmod(0o755)
-    bash = Shell(replace(shell(tmp_path), cwd=Path("/"), uid=1000, gid=1000))
+    bash = await started(replace(shell(tmp_path), cwd=Path("/"), uid=1000, gid=1000))
     await bash.sees(PROMPT.encode())
     await bash.pty.write(b"id -u; id -G; stat -c owner=%u $(tty)\r")
     await bash.sees(b"owner=1000\r\n")
@@ -66,23 +89,23 @@ async def test_the_shell_runs_as_the_user_it_was_given_and_owns_its_terminal(
 
 
 async def test_a_shell_that_does_not_exist_says_so_on_the_terminal(tmp_path: Path) -> None:
-    missing = Shell(replace(shell(tmp_path), argv=("/no/such/shell",)))
+    missing = await started(replace(shell(tmp_path), argv=("/no/such/shell",)))
     await until(lambda: missing.codes)
     assert missing.codes == [127]
     assert b"/no/such/shell" in missing.output
 
 
 async def test_a_missing_folder_does_not_keep_the_shell_from_starting(tmp_path: Path) -> None:
-    bash = Shell(shell(tmp_path / "gone"))
+    bash = await started(shell(tmp_path / "gone"))
     await bash.sees(PROMPT.encode())
     await bash.end()
 
 
 async def test_exit_codes_and_signals_are_told_after_the_last_output(tmp_path: Path) -> None:
-    ended = Shell(replace(shell(tmp_path), argv=("/bin/sh", "-c", "echo last; exit 3")))
+    ended = await started(replace(shell(tmp_path), argv=("/bin/sh", "-c", "echo last; exit 3")))
     await until(lambda: ended.codes)
     assert (ended.codes, ended.output) == ([3], b"last\r\n")
-    killed = Shell(replace(shell(tmp_path), argv=("/bin/sh", "-c", "kill -9 $$")))
+    killed = await started(replace(shell(tmp_path), argv=("/bin/sh", "-c", "kill -9 $$")))
     await until(lambda: killed.codes)
     assert killed.codes == [137]
 
@@ -91,7 +114,7 @@ async def test_a_job_that_prints_without_end_does_not_hide_the_end_of_the_shell(
     tmp_path: Path,
 ) -> None:
     spec = replace(shell(tmp_path), argv=("/bin/sh", "-c", "yes & exit 5"))
-    ended = Shell(spec)
+    ended = await started(spec)
     await until(lambda: ended.codes)
     assert ended.codes == [5]
 
@@ -109,7 +132,7 @@ async def test_a_program_that_hides_what_is_typed_is_recognised(
 ) -> None:
     """Fault 9: ICANON on and ECHO off on the master is a password prompt."""
     command, prompt = HIDING[program]
-    bash = Shell(shell(tmp_path))
+    bash = await started(shell(tmp_path))
     await bash.sees(PROMPT.encode())
     assert not bash.pty.is_hiding_input()
     await bash.pty.write(command.encode() + b"\r")
@@ -124,7 +147,7 @@ async def test_a_program_that_reads_nothing_does_not_stop_its_writer_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("runtime.services.pty.INPUT_SECONDS", 0.2)
-    bash = Shell(shell(tmp_path))
+    bash = await started(shell(tmp_path))
     await bash.sees(PROMPT.encode())
     await bash.pty.write(b"stty raw; echo started; exec sleep 100\r")
     await bash.sees(b"\nstarted")
@@ -136,7 +159,7 @@ async def test_a_program_that_reads_nothing_does_not_stop_its_writer_for_ever(
 
 
 async def test_a_large_paste_arrives_whole(tmp_path: Path) -> None:
-    bash = Shell(shell(tmp_path))
+    bash = await started(shell(tmp_path))
     await bash.sees(PROMPT.encode())
     await bash.pty.write(b"stty raw -echo; echo started; head -c 300000 | md5sum; stty sane\r")
     await bash.sees(b"\nstarted")
@@ -149,10 +172,11 @@ async def test_a_large_paste_arrives_whole(tmp_path: Path) -> None:
 
 async def test_no_descriptor_thread_or_child_is_left(tmp_path: Path) -> None:
     """Fault 28: no zombie; descriptors return."""
+    await supervisions[-1].warm()
     before, threads = descriptors(), threading.active_count()
     pids = []
     for _ in range(5):
-        bash = Shell(shell(tmp_path))
+        bash = await started(shell(tmp_path))
         pids.append(bash.pty.pid)
         await bash.sees(PROMPT.encode())
         await bash.end()
@@ -165,7 +189,7 @@ async def test_a_shell_inherits_no_descriptor_of_the_daemon(tmp_path: Path) -> N
     """Fault 1: descriptors."""
     with open(tmp_path / "secret", "w") as secret:
         os.set_inheritable(secret.fileno(), True)
-        bash = Shell(shell(tmp_path))
+        bash = await started(shell(tmp_path))
         await bash.sees(PROMPT.encode())
         await bash.pty.write(b"ls -l /proc/$$/fd | grep -c secret\r")
         await bash.sees(b"\n0\r\n")
@@ -178,7 +202,7 @@ async def test_shells_start_while_threads_run(tmp_path: Path) -> None:
     for worker in workers:
         worker.start()
     try:
-        shells = [Shell(shell(tmp_path)) for _ in range(5)]
+        shells = [await started(shell(tmp_path)) for _ in range(5)]
         await asyncio.gather(*(each.sees(PROMPT.encode()) for each in shells))
         await asyncio.gather(*(each.end() for each in shells))
     finally:
