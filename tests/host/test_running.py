@@ -17,6 +17,7 @@ from host.client import Daemon
 from host.engines.processes import daemon_process, machine_processes
 from host.engines.sandbox import explain
 from host.sessions import Session
+from runtime.services.processes import descendants
 from tests.host.people import Person, person, until
 from tests.host.shells import attached
 
@@ -130,11 +131,36 @@ def test_what_a_shell_left_behind_does_not_hide_a_dead_daemon(me: Person) -> Non
     [machine] = machines(me.session)
     with attached(me.session) as shell:
         shell.run("setsid sleep 4321 & disown")
-    daemon = daemon_process(machine)
-    assert daemon is not None
-    os.kill(daemon, signal.SIGKILL)
+        daemon = daemon_process(machine)
+        assert daemon is not None
+        for keeper in descendants(daemon):  # these would end what is left behind
+            if b"runtime.services.supervisor" in Path(f"/proc/{keeper}/cmdline").read_bytes():
+                os.kill(keeper, signal.SIGKILL)
+        assert machines(me.session) == [machine]
+        os.kill(daemon, signal.SIGKILL)
     until(lambda: machines(me.session) not in ([], [machine]), seconds=60)
-    assert me.cli("status", "trip").document["data"]["state"] == "running"
+    until(lambda: me.cli("status", "trip").document["data"]["state"] == "running", seconds=60)
+
+
+def test_a_dead_daemon_takes_along_what_its_shells_left_behind(me: Person) -> None:
+    me.run()
+    [machine] = machines(me.session)
+    with attached(me.session) as shell:
+        shell.run("env -i setsid sleep 4322 & disown")
+        left = [pid for pid in descendants(machine) if is_sleeping(pid, b"4322")]
+        assert left
+        daemon = daemon_process(machine)
+        assert daemon is not None
+        os.kill(daemon, signal.SIGKILL)
+    until(lambda: not any(is_sleeping(pid, b"4322") for pid in left), seconds=60)
+    until(lambda: me.cli("status", "trip").document["data"]["state"] == "running", seconds=60)
+
+
+def is_sleeping(pid: int, seconds: bytes) -> bool:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes() == b"sleep\0" + seconds + b"\0"
+    except OSError:
+        return False
 
 
 def test_a_taken_port_is_refused_and_nothing_is_started(me: Person) -> None:
