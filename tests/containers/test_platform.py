@@ -32,6 +32,7 @@ SHELLS_ESCAPES = (  # fault 27; each sleeps for a time of its own
     "setsid sleep {0}2 &",
     "sleep {0}3 & disown",
     "(setsid bash -c 'sleep {0}4 & exec sleep {0}5' &)",
+    "( (env -i setsid sleep {0}7 >/dev/null 2>&1 &) &)",
     "bash -c 'trap \"\" HUP TERM INT; while :; do sleep {0}6; done' &",
 )
 # Each process's share of what it uses with others; all it uses where the kernel does not tell root.
