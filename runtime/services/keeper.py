@@ -114,7 +114,6 @@ def _become(shell: Shell, terminal: int) -> NoReturn:
         fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
         for standard in range(3):
             os.dup2(terminal, standard)
-        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
         _enter(shell["cwd"])
         if shell["user"] is not None:
             uid, gid, groups = shell["user"]

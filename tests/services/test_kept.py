@@ -81,9 +81,9 @@ async def test_every_orphan_of_a_shell_is_the_keepers_and_no_other_terminals(
             script = f"env -i setsid {sleep} >/dev/null 2>&1 & sleep 1000"
             shells.append(await each.start(sh(script), terminal, lambda code: None))
         for pid, sleep in zip(shells, sleeps, strict=True):
-            await until(lambda: running(sleep), sleep)  # noqa: B023  # awaited here
+            await until(lambda: sleeping(sleep), sleep)  # noqa: B023  # awaited here
             os.kill(pid, signal.SIGKILL)
-            orphan = max(running(sleep))
+            [orphan] = sleeping(sleep)
             await until(lambda: not Path(f"/proc/{pid}").exists())  # noqa: B023
             assert b"runtime.services.supervisor" in command(parent_of(orphan))
         assert await kept[0].end()
@@ -94,8 +94,17 @@ async def test_every_orphan_of_a_shell_is_the_keepers_and_no_other_terminals(
         each.close()
 
 
+def sleeping(sleep: str) -> list[int]:
+    """The processes that are this sleep, and not on their way to be."""
+    words = sleep.replace(" ", "\0").encode() + b"\0"
+    return [pid for pid in running(sleep) if command(pid) == words]
+
+
 def command(pid: int) -> bytes:
-    return Path(f"/proc/{pid}/cmdline").read_bytes()
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 async def test_a_killed_keeper_takes_its_shell_along_and_the_terminal_goes_on(
