@@ -71,7 +71,8 @@ def serve(control: socket.socket) -> None:
     poll.register(control, select.POLLIN)
     poll.register(wakeup, select.POLLIN)
     while True:
-        ready = {fd for fd, _ in poll.poll(1000 if workers else None)}
+        is_timed = any(limit < math.inf for limit in workers.values())
+        ready = {fd for fd, _ in poll.poll(1000 if is_timed else None)}
         if wakeup in ready:
             os.read(wakeup, READ_BYTES)
         _reap_workers(workers)
@@ -91,12 +92,16 @@ def _accept(control: socket.socket, wakeup: int, workers: dict[int, float]) -> b
         return False
     channel = socket.socket(fileno=fds[0])
     request: Request | None = None if raw == KEEP else json.loads(raw)
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError:  # a fork bomb has taken them all: the end of the channel says so
+        channel.close()
+        return True
     if pid == 0:
         os.close(wakeup)
         control.close()
         if request is None:
-            os._exit(0 if Keeper(channel).run() else 1)
+            _keep(channel)
         _worker(request, channel)
     channel.close()
     seconds = request["deadline_seconds"] if request is not None else math.inf
@@ -126,6 +131,15 @@ def _stop_overdue(workers: dict[int, float]) -> None:
     for pid, limit in workers.items():
         if now > limit:
             processes.send(pid, signal.SIGKILL)
+
+
+def _keep(channel: socket.socket) -> NoReturn:
+    """The forked child that keeps a terminal's shells; exits 0 only when nothing is left."""
+    code = 1
+    try:
+        code = 0 if Keeper(channel).run() else 1
+    finally:
+        os._exit(code)
 
 
 def _worker(request: Request, channel: socket.socket) -> NoReturn:
