@@ -216,7 +216,8 @@ def test_a_paste_of_several_lines_waits_for_enter_or_asks_first(student: Student
     assert not re.search(r"^(escaped|again)-4$", student.text(), re.MULTILINE)
     student.window.press("Control+c")
 
-    student.enter("clear; cat")  # every line of a paste would be its input at once
+    student.enter("clear; echo now-$((6 * 7)); cat")  # takes every line of a paste at once
+    student.prints("now-42")
     student.window.type("meow")
     student.window.press("Enter")
     student.waits(lambda: student.text().count("meow") == 2, "no cat")
