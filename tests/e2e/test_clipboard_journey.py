@@ -39,6 +39,14 @@ MIDDLE = """(() => {
     return { x: left + width / 2, y: top + height / 2 };
 })()"""
 
+# Sooner than a hand can: before the event of the dialog's closing has come.
+CLOSE_AND_PASTE = """(() => {
+    document.querySelector('[data-testid=terminal-question]').close();
+    const paste = new Event('paste', { bubbles: true, cancelable: true });
+    paste.clipboardData = { getData: () => 'one\\ntwo\\nthree\\n' };
+    document.querySelector('.xterm-helper-textarea').dispatchEvent(paste);
+})()"""
+
 
 class Window(Protocol):
     """What both browsers can do."""
@@ -239,6 +247,13 @@ def test_a_paste_of_several_lines_waits_for_enter_or_asks_first(student: Student
     student.waits(student.is_in_the_terminal, "the focus is elsewhere")
     student.window.press("Control+Shift+V")
     student.waits(lambda: student.question() == "Paste 2 lines?", "no second question")
+    student.window.evaluate(CLOSE_AND_PASTE)
+    student.waits(lambda: student.question() == "Paste 3 lines?", "a hasty paste is lost")
+    student.window.press("Escape")
+    student.waits(lambda: student.question() is None, "the question stays")
+    student.waits(student.is_in_the_terminal, "the focus is elsewhere")
+    student.window.press("Control+Shift+V")
+    student.waits(lambda: student.question() == "Paste 2 lines?", "no third question")
     assert student.text().strip() == "ready$"
     student.window.press("Enter")
     student.prints("second-3")
