@@ -19,6 +19,7 @@ import { TerminalSearch } from './terminal-search';
 import { FONT_SIZE, TerminalSize, type CellSize } from './terminal-size';
 import { SUBPROTOCOL, TerminalSocket, terminalUrl } from './terminal-socket';
 import { statusAction, type TerminalStatus } from './terminal-status';
+import { TerminalText } from './terminal-text';
 import { LIFTED_CONTRAST, palette } from './terminal-themes';
 import type { Theme } from './theme';
 
@@ -67,6 +68,7 @@ export class TerminalView {
   private readonly socket: TerminalSocket;
   private readonly size: TerminalSize;
   private readonly search: TerminalSearch;
+  private readonly text = new TerminalText();
   private readonly cleanUp = new AbortController();
   private status: TerminalStatus = { kind: 'connecting' };
   private waiting: string | null = null; // a command for the first prompt
@@ -266,13 +268,14 @@ export class TerminalView {
   private draw(bytes: Uint8Array, redraw: boolean, drawn: () => void): void {
     if (redraw) {
       this.replaying += 1;
+      this.text.restart();
       this.terminal.write(FULL_RESET);
     }
     // In pieces, between which a key press is heard: a redraw can be long.
     const last = Math.max(0, Math.ceil(bytes.length / DRAW_BYTES) - 1) * DRAW_BYTES;
     for (let at = 0; at < last; at += DRAW_BYTES)
-      this.terminal.write(bytes.subarray(at, at + DRAW_BYTES));
-    this.terminal.write(bytes.subarray(last), () => {
+      this.terminal.write(this.text.take(bytes.subarray(at, at + DRAW_BYTES)));
+    this.terminal.write(this.text.take(bytes.subarray(last)), () => {
       if (redraw) this.replaying -= 1;
       drawn();
       if (this.terminal.modes.bracketedPasteMode) this.runWaiting();
