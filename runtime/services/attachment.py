@@ -68,8 +68,8 @@ class Stream(Protocol):
     ring: Ring
     latest: tuple[int, bytes]
 
-    def redraw(self) -> bytes:
-        """Bytes that draw what `ring` has led to."""
+    def rejoin(self) -> tuple[bytes, int]:
+        """Bytes that draw what `ring` has led to, and the offset that goes on from there."""
 
 
 class Attachment:
@@ -163,9 +163,9 @@ class Attachment:
 
     def _redraw(self) -> Redraw:
         self._next_redraw = self._clock() + REDRAW_SECONDS
-        data = self._stream.redraw()
+        data, offset = self._stream.rejoin()
         self._must_redraw = False
-        self._sent = self._told = self._confirmed = self._stream.ring.end
+        self._sent = self._told = self._confirmed = offset
         return Redraw(data, self._sent)
 
     def _offset_once(self) -> Offset | None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import logging
+import re
 
 from runtime.services.ring import Ring
 from runtime.services.screen import RESET, Screen, ScreenUnavailable
 
 RING_BYTES = 1 << 20  # a page that was away for less continues where it was
 DRAW_BYTES = 768 * 1024  # drawn in pieces of this size, or when the picture is needed
+
+# A redraw ends before one of these. What comes then owes nothing to the character before it, as an
+# accent, the next part of an emoji or "repeat that character" would.
+FRESH_START = re.compile(rb"[\r\n]|\x1b(?!\[\d*(?:b|\Z)|\Z)")
+START_WITHIN_BYTES = 4096
 
 # What a program may have left behind; the text on the screen stays.
 AFRESH = (
@@ -39,7 +45,7 @@ class Display:
         self.latest = (self.ring.end, data)
         self.ring.append(data)
         if self.ring.end - self._drawn >= DRAW_BYTES:
-            self._draw_if_possible()
+            self._draw_if_possible(leaves_rest=True)
 
     def resize(self, cols: int, rows: int) -> None:
         """Another size from here on; what came before was meant for the one before."""
@@ -50,11 +56,15 @@ class Display:
 
     def redraw(self) -> bytes:
         """Bytes that draw what is shown now, anywhere."""
-        try:
-            return self._draw().redraw()
-        except ScreenUnavailable as error:
-            log.error("the screen cannot be redrawn, the latest output must do: %s", error)
-            return RESET + self.ring.read(self.ring.start, RING_BYTES)
+        return self._redraw(leaves_rest=False)
+
+    def rejoin(self) -> tuple[bytes, int]:
+        """Bytes that draw what is shown, and the offset of the output that goes on from there.
+
+        That may be a little before the newest output, where a terminal owes nothing to what it
+        drew before.
+        """
+        return self._redraw(leaves_rest=True), self._drawn
 
     def afresh(self) -> bytes:
         """Output that takes back what a program left behind, before another shell begins."""
@@ -69,18 +79,39 @@ class Display:
             self._screen.close()
             self._screen = None
 
-    def _draw(self) -> Screen:
-        """The screen with everything drawn that came; raises ScreenUnavailable."""
+    def _redraw(self, *, leaves_rest: bool) -> bytes:
+        try:
+            return self._draw(leaves_rest=leaves_rest).redraw()
+        except ScreenUnavailable as error:
+            log.error("the screen cannot be redrawn, the latest output must do: %s", error)
+            self._drawn = self.ring.end
+            return RESET + self.ring.read(self.ring.start, RING_BYTES)
+
+    def _draw(self, *, leaves_rest: bool = False) -> Screen:
+        """The screen with everything drawn that came; raises ScreenUnavailable.
+
+        The rest is what follows the last fresh start.
+        """
         if self._screen is None:
             self._screen = Screen(*self.size)
         start = max(self._drawn, self.ring.start)
-        if start < self.ring.end:
-            self._screen.feed(self.ring.read(start, RING_BYTES))
-        self._drawn = self.ring.end
+        output = self.ring.read(start, RING_BYTES)
+        if leaves_rest:
+            output = output[: _fresh_start(output)]
+        if output:
+            self._screen.feed(output)
+        self._drawn = start + len(output)
         return self._screen
 
-    def _draw_if_possible(self) -> None:
+    def _draw_if_possible(self, *, leaves_rest: bool = False) -> None:
         try:
-            self._draw()
+            self._draw(leaves_rest=leaves_rest)
         except ScreenUnavailable:
             self._drawn = self.ring.end  # said when somebody needs it
+
+
+def _fresh_start(output: bytes) -> int:
+    """Where the last one is, or the end when there is none near it."""
+    near = max(0, len(output) - START_WITHIN_BYTES)
+    starts = [found.start() for found in FRESH_START.finditer(output, near)]
+    return starts[-1] if starts else len(output)

@@ -20,14 +20,17 @@ from typing import Any
 
 import orjson
 
-SCROLLBACK_BYTES = 4 << 20  # some 3 600 lines of 120 columns; a limit by lines is slow to keep
+SCROLLBACK_LINES = 5_000  # what a page keeps, and so the least that is kept here
+SCROLLBACK_BYTES = 4 << 20, 16 << 20  # at least and at most, however wide the terminal is
 CONTINUATION_BYTES = 4096  # of an escape sequence whose end has not come yet
 TITLE_CHARACTERS = 200
 LEAST_CELL_BYTES = 8  # of the scroll-back; plain output beyond that leaves no trace
+BLOCK_LINES = 600  # the library gives up that many at once, or fewer
 SPARE_LINES = 2 * 1000  # the screen itself, and room for doubt
 SAMPLE_BYTES = 32 * 1024  # tells how long lines are
 TAIL_WITHIN_BYTES = 1024
 NOT_PLAIN = (b"\x1b", b"\x0e", b"\x0f", b"\x07", b"\x18", b"\x1a")
+CLUSTERS = 2027  # the mode in which a cluster is as wide as it looks
 CELL_PIXELS = (8, 16)
 
 RESET = b"\x1bc"
@@ -83,6 +86,10 @@ class _FormatOptions(ctypes.Structure):
     )
 
 
+class _Mode(ctypes.Structure):
+    _fields_ = (("mode", c_uint16), ("value", c_bool))
+
+
 class _String(ctypes.Structure):
     _fields_ = (("ptr", c_void_p), ("len", c_size_t))
 
@@ -92,6 +99,7 @@ _LAYOUTS: dict[str, type[ctypes.Structure]] = {
     "GhosttyFormatterTerminalExtra": _TerminalExtra,
     "GhosttyFormatterTerminalOptions": _FormatOptions,
     "GhosttyString": _String,
+    "GhosttyTerminalModeConfig": _Mode,
 }
 
 _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {  # Any: ctypes has no type for its types
@@ -168,7 +176,6 @@ class Screen:
         self._check(self._library.terminal_new(None, byref(self._handle), cols, rows), "new")
         for name, value in (
             ("SCROLLBACK_MAX_LINES", c_size_t(1 << 30)),
-            ("SCROLLBACK_MAX_BYTES", c_size_t(SCROLLBACK_BYTES)),
             ("CONTINUATION_MAX_BYTES", c_size_t(CONTINUATION_BYTES)),
             # Images would be memory that a student decides on, and files that root reads for them.
             ("KITTY_IMAGE_STORAGE_LIMIT", ctypes.c_uint64(0)),
@@ -176,14 +183,17 @@ class Screen:
             ("KITTY_IMAGE_MEDIUM_TEMP_FILE", c_bool(False)),
             ("KITTY_IMAGE_MEDIUM_SHARED_MEM", c_bool(False)),
             ("APC_MAX_BYTES", c_size_t(CONTINUATION_BYTES)),
+            # A page measures a cluster of characters as a whole, and so does this.
+            ("MODE_DEFAULT", _Mode(CLUSTERS, True)),
+            ("MODE", _Mode(CLUSTERS, True)),
         ):
-            option = self._library.number("GhosttyTerminalOption", name)
-            self._check(self._library.terminal_set(self._handle, option, byref(value)), name)
+            self._set(name, value)
+        self._set("SCROLLBACK_MAX_BYTES", c_size_t(scrollback_bytes(cols)))
 
     def feed(self, data: bytes) -> None:
         """Draw `data`. A flood of plain lines is not drawn line by line: only its end shows."""
         data = _what_will_show(
-            data, SPARE_LINES + SCROLLBACK_BYTES // (LEAST_CELL_BYTES * self._cols)
+            data, SPARE_LINES + scrollback_bytes(self._cols) // (LEAST_CELL_BYTES * self._cols)
         )
         self._library.terminal_vt_write(self._handle, data, len(data))
 
@@ -192,18 +202,22 @@ class Screen:
         if cols < self._cols:
             self._cut_cursor_line(cols)
         self._cols = cols
+        self._set("SCROLLBACK_MAX_BYTES", c_size_t(scrollback_bytes(cols)))
         self._check(self._library.terminal_resize(self._handle, cols, rows, *CELL_PIXELS), "resize")
 
     def _cut_cursor_line(self, cols: int) -> None:
         """What a page does with the line of the cursor when it has fewer columns for it."""
-        x, active, is_ground = c_uint16(), c_int(), c_bool()
+        x, is_ground = c_uint16(), c_bool()
         self._get("CURSOR_X", x, self._handle)
-        self._get("ACTIVE_SCREEN", active, self._handle)
         self._get("VT_GROUND", is_ground, self._handle)
-        primary = self._library.number("GhosttyTerminalScreen", "PRIMARY")
-        if active.value == primary and is_ground.value:
+        if is_ground.value and not self._is_alternate():
             cut = CUT % (cols + 1, min(x.value, cols - 1) + 1)
             self._library.terminal_vt_write(self._handle, cut, len(cut))
+
+    def _is_alternate(self) -> bool:
+        active = c_int()
+        self._get("ACTIVE_SCREEN", active, self._handle)
+        return active.value == self._library.number("GhosttyTerminalScreen", "ALTERNATE")
 
     def redraw(self) -> bytes:
         """Bytes that make any terminal of this size show the same and go on in the same way.
@@ -212,7 +226,9 @@ class Screen:
         of a sequence or character that is not whole yet.
         """
         parts = [RESET]
-        shown = self._format(self._handle)
+        is_alternate = self._is_alternate()
+        # Lines do not flow there, and a program that moves rows about leaves wrong joins behind.
+        shown = self._format(self._handle, unwrap=not is_alternate)
         modes = MODES.match(shown)
         assert modes is not None  # it matches nothing, too
         body = shown[modes.end() :]
@@ -253,9 +269,9 @@ class Screen:
         finally:
             self._library.terminal_free(copy)
 
-    def _format(self, handle: c_void_p, emit: str = "VT") -> bytes:
+    def _format(self, handle: c_void_p, emit: str = "VT", *, unwrap: bool = True) -> bytes:
         """Modes, text with scroll-back, region, cursor; in this order. PLAIN is one line a row."""
-        options = _FormatOptions(size=ctypes.sizeof(_FormatOptions), unwrap=emit == "VT")
+        options = _FormatOptions(size=ctypes.sizeof(_FormatOptions), unwrap=unwrap and emit == "VT")
         options.emit = self._library.number("GhosttyFormatterFormat", emit)
         extra = options.extra
         extra.size = ctypes.sizeof(_TerminalExtra)
@@ -310,9 +326,20 @@ class Screen:
         kind = self._library.number("GhosttyTerminalData", name)
         self._check(self._library.terminal_get(handle, kind, byref(value)), name)
 
+    def _set(self, name: str, value: ctypes._SimpleCData[Any] | ctypes.Structure) -> None:
+        option = self._library.number("GhosttyTerminalOption", name)
+        self._check(self._library.terminal_set(self._handle, option, byref(value)), name)
+
     def _check(self, result: int, what: str) -> None:
         if result != 0:
             raise ScreenUnavailable(f"libghostty-vt refused {what}: {result}")
+
+
+def scrollback_bytes(cols: int) -> int:
+    """Room for what a page keeps; a limit by lines would do, but is ten times slower to keep."""
+    line = (LEAST_CELL_BYTES * cols + 16) * 6 // 5  # with its styles
+    least, most = SCROLLBACK_BYTES
+    return max(least, min(most, (SCROLLBACK_LINES + BLOCK_LINES) * line))
 
 
 def _with_modes(body: bytes, modes: bytes, blank_rows: int) -> bytes:

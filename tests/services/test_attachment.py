@@ -29,14 +29,15 @@ class Source:
         self.ring = Ring(1 << 20, START)
         self.latest = (START, b"")
         self.redraws = 0
+        self.rest = 0  # bytes that a redraw leaves out
 
     def print(self, data: bytes) -> None:
         self.latest = (self.ring.end, data)
         self.ring.append(data)
 
-    def redraw(self) -> bytes:
+    def rejoin(self) -> tuple[bytes, int]:
         self.redraws += 1
-        return b"redraw %d" % self.redraws
+        return b"redraw %d" % self.redraws, self.ring.end - self.rest
 
 
 def ready(page: Attachment) -> list[Frame]:
@@ -66,6 +67,13 @@ def test_a_new_page_begins_with_a_redraw_and_goes_on_with_bytes() -> None:
     assert ready(page) == [Redraw(b"redraw 1", START + 6)]
     source.print(b"after")
     assert ready(page) == [b"after"]
+
+
+def test_what_a_redraw_leaves_out_follows_as_bytes() -> None:
+    source = Source()
+    source.print(b"before the rest")
+    source.rest = len(b" the rest")
+    assert ready(Attachment(source, "page")) == [Redraw(b"redraw 1", START + 6), b" the rest"]
 
 
 def test_a_page_that_comes_back_continues_at_its_byte() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.services.screen import LEAVE_ALTERNATE, Screen, load
+from runtime.services.screen import LEAVE_ALTERNATE, SCROLLBACK_LINES, Screen, load
 
 COLS, ROWS = 40, 6
 TWENTY_LINES = b"".join(b"line %d\r\n" % number for number in range(20))
@@ -155,6 +155,31 @@ def test_a_flood_of_plain_lines_ends_as_if_each_was_drawn(line: bytes) -> None:
     skipping.feed(last)
     drawing.feed(last)
     assert shown(skipping) == shown(drawing)
+
+
+@pytest.mark.parametrize("cols", [1, 20, 80, 120, 200, 240])
+@pytest.mark.parametrize("line", [b"y", b"\x1b[31mab\x1b[32mcd\x1b[0m " * 12])
+def test_as_many_lines_are_kept_as_a_page_keeps(cols: int, line: bytes) -> None:
+    screen = Screen(cols, ROWS)
+    for number in range(120):
+        screen.feed((line + b"\r\n") * 100)
+        if number >= 60:  # whatever moment the oldest were given up at
+            rows = screen._format(screen._handle, "PLAIN").count(b"\n")
+            assert rows > SCROLLBACK_LINES
+
+
+def test_a_row_stays_where_it_is_when_a_program_moved_the_one_it_went_on_from() -> None:
+    split = b"\x1b[?1049h\x1b[H\x1b[2J\x1b[3;36H" + b"left right"
+    screen = screen_with(split + b"\x1b[1;3r\x1b[3Ltitle")
+    assert shown(copy_of(screen)) == shown(screen) == ["title", "", "", "right"]
+
+
+def test_a_cluster_is_as_wide_as_a_page_draws_it() -> None:
+    family, flag = "👩‍👩‍👧", "🇩🇪"
+    screen = screen_with(f"{family}{flag}❤️".encode())
+    assert screen.redraw().endswith(b"\x1b[1;7H\x1b[0m")
+    reset = screen_with(b"\x1bc", family.encode())
+    assert reset.redraw().endswith(b"\x1b[1;3H\x1b[0m")
 
 
 def test_a_resize_flows_the_lines_anew() -> None:

@@ -212,9 +212,10 @@ async def test_a_page_that_attaches_after_the_end_is_told_so(tmp_path: Path) -> 
         await page.type("exit 7\r")
         await until(lambda: page.exits)
         async with page.terminal.attach("late") as attachment:
-            frames = [attachment._next(), attachment._next()]
-            assert isinstance(frames[0], Redraw)
-            assert repr(frames[1]) == "Exited(code=7)"
+            first, *rest = iter(attachment._next, None)
+            assert isinstance(first, Redraw)
+            assert repr(rest[-1]) == "Exited(code=7)"
+            assert all(isinstance(each, bytes) for each in rest[:-1])
 
 
 async def test_modes_a_program_left_behind_are_gone_after_a_restart(tmp_path: Path) -> None:
