@@ -48,6 +48,9 @@ test-web: runtime/static/index.html ## the page's logic
 test-journeys: setup .tools/test-machine ## a real browser against a real session
 	$(PYTEST) tests/e2e
 
+soak: setup .tools/test-machine ## cut terminals 200 times, at other moments each time
+	WORKSHOP_CUTS=200 $(PYTEST) tests/e2e/test_cuts_journey.py -o log_cli=true -o log_cli_level=INFO
+
 test-containers: setup .tools/container-machine ## the images and what runs in real containers
 	$(PYTEST) tests/containers
 

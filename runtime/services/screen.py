@@ -265,7 +265,10 @@ class Screen:
         try:
             self._library.terminal_vt_write(copy, LEAVE_ALTERNATE, len(LEAVE_ALTERNATE))
             body = MODES.sub(b"", self._format(copy), count=1)
-            return _with_modes(body, b"", self._blank_rows(copy))
+            body = _with_modes(body, b"", self._blank_rows(copy))
+            # The scrolling region is the alternate screen's, whose rows are still to be drawn.
+            start = max(0, len(body) - TAIL_WITHIN_BYTES)
+            return body[:start] + REGION.sub(b"", body[start:])
         finally:
             self._library.terminal_free(copy)
 
