@@ -34,6 +34,18 @@ class Connection implements SocketLike {
     this.say({ type: 'hello', terminal: 'main', cols, rows, offset, role: 'student' });
   }
 
+  /** What a connection begins with that is not one from an offset. */
+  greet(offset: number): void {
+    this.hello(offset);
+    this.redraw(offset);
+  }
+
+  redraw(offset: number): void {
+    this.say({ type: 'screen' });
+    this.output(3);
+    this.say({ type: 'offset', offset });
+  }
+
   output(length: number): void {
     this.onmessage?.({ data: new Uint8Array(length).fill(65).buffer } as MessageEvent);
   }
@@ -106,7 +118,7 @@ afterEach(() => {
 
 /** A page that lost its connection after 10 bytes and has not come back. */
 function away(): void {
-  page.last.hello(100);
+  page.last.greet(100);
   page.last.output(10);
   page.last.lose();
 }
@@ -162,6 +174,46 @@ describe('bytes by offset', () => {
     away();
     vi.advanceTimersByTime(250);
     expect(page.last.offset).toBe(110);
+  });
+
+  it.each([
+    ['before its redraw', () => undefined],
+    ['when its redraw is announced', () => page.last.say({ type: 'screen' })],
+    [
+      'before the offset of its redraw',
+      () => {
+        page.last.say({ type: 'screen' });
+        page.last.output(3);
+      },
+    ],
+  ])('a connection lost %s leaves nothing to continue at', (_, before) => {
+    page.last.hello(100);
+    before();
+    page.last.lose();
+    vi.advanceTimersByTime(250);
+    expect(page.last.offset).toBeNull();
+    page.last.greet(90);
+    page.last.lose();
+    vi.advanceTimersByTime(500);
+    expect(page.last.offset).toBe(90);
+  });
+
+  it('a redraw on the way replaces what there was to continue at', () => {
+    page.last.greet(100);
+    page.last.output(5);
+    page.last.say({ type: 'screen' });
+    page.last.lose();
+    vi.advanceTimersByTime(250);
+    expect(page.last.offset).toBeNull();
+  });
+
+  it('an answer from elsewhere leaves nothing to continue at before its redraw', () => {
+    away();
+    vi.advanceTimersByTime(250);
+    page.last.hello(500);
+    page.last.lose();
+    vi.advanceTimersByTime(500);
+    expect(page.last.offset).toBeNull();
   });
 
   it('what was drawn is acknowledged every 32 KiB', () => {
@@ -248,7 +300,7 @@ describe('coming back', () => {
   });
 
   it('connects anew when the network changed', () => {
-    page.last.hello(5);
+    page.last.greet(5);
     page.socket.networkChanged();
     expect(page.connections[0]?.closedByPage).toBe(true);
     expect(page.last.offset).toBe(5);

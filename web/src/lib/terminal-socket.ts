@@ -80,9 +80,10 @@ export class TerminalSocket {
   private status: TerminalStatus = { kind: 'connecting' };
   private readonly offsets = new TerminalOffsets();
   private readonly kept: KeptInput;
-  private known = false; // a hello came once: there is an offset to continue from
+  private known = false; // a hello came once
   private ready = false; // this connection said hello
   private redraws = false; // the next binary frame is a redraw
+  private missing: 'nothing' | 'redraw' | 'its offset' = 'redraw'; // before there is one to go on at
   private attempt = 0;
   private readyAt = 0;
   private size: { cols: number; rows: number } | null = null;
@@ -167,7 +168,8 @@ export class TerminalSocket {
   private connect(): void {
     this.ready = false;
     this.redraws = false;
-    const socket = this.parts.open(this.known ? this.offsets.received : null);
+    // What is on the screen ends at no offset that is known before a redraw has come with its own.
+    const socket = this.parts.open(this.missing === 'nothing' ? this.offsets.received : null);
     socket.binaryType = 'arraybuffer';
     socket.onmessage = ({ data }) => this.receive(data as string | ArrayBuffer);
     socket.onclose = ({ code }) => this.closed(code);
@@ -238,6 +240,7 @@ export class TerminalSocket {
     this.patience = SILENCE_MILLISECONDS;
     const redraw = this.redraws;
     this.redraws = false;
+    if (redraw) this.missing = 'its offset';
     const drawn = this.offsets.piece(redraw ? 0 : bytes.length);
     this.screen.output(bytes, redraw, () => this.acknowledge(drawn()));
   }
@@ -254,8 +257,10 @@ export class TerminalSocket {
         return this.greeted(message.offset, message.cols, message.rows);
       case 'screen':
         this.redraws = true;
+        this.missing = 'redraw';
         return;
       case 'offset':
+        if (this.missing === 'its offset') this.missing = 'nothing';
         return this.acknowledge(this.offsets.moveTo(message.offset));
       case 'resize':
         return this.screen.resized(message.cols, message.rows);
@@ -273,6 +278,7 @@ export class TerminalSocket {
     clearTimeout(this.helloTimer);
     // Offsets are never used twice: another one means another shell, or too much was missed.
     const continues = !this.known || offset === this.offsets.received;
+    if (offset !== this.offsets.received) this.missing = 'redraw';
     this.offsets.start(offset);
     this.known = true;
     this.ready = true;
