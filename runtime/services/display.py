@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import re
 
+from runtime.services.ghostty import ScreenUnavailable
 from runtime.services.ring import Ring
-from runtime.services.screen import RESET, Screen, ScreenUnavailable
+from runtime.services.screen import RESET, Screen
 
 RING_BYTES = 1 << 20  # a page that was away for less continues where it was
 DRAW_BYTES = 768 * 1024  # drawn in pieces of this size, or when the picture is needed

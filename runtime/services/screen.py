@@ -1,24 +1,27 @@
 """What a terminal shows, kept on the server: the screen, its scroll-back, modes and title.
 
-libghostty-vt does it; it comes with the package pyghostty, whose own binding takes 0.3 s of CPU to
-import. This one declares the dozen functions it needs and takes the numbers and layouts from the
-library's description of itself, so that another version is used rightly or refused. Loading takes
-some 20 ms, on first use.
-
-A screen never answers: no reply of it can reach a program, no file is read for it.
+libghostty-vt does it. A screen never answers: no reply of it can reach a program, no file is read
+for it.
 """
 
 from __future__ import annotations
 
 import ctypes
-import importlib.util
 import re
-from ctypes import POINTER, byref, c_bool, c_char_p, c_int, c_size_t, c_uint16, c_uint32, c_void_p
-from functools import cache
-from pathlib import Path
+from ctypes import byref, c_bool, c_int, c_size_t, c_uint16, c_void_p
 from typing import Any
 
-import orjson
+from runtime.services import blanks
+from runtime.services.cells import Cells
+from runtime.services.ghostty import (
+    FormatOptions,
+    Mode,
+    ScreenExtra,
+    ScreenUnavailable,
+    String,
+    TerminalExtra,
+    load,
+)
 
 SCROLLBACK_LINES = 5_000  # what a page keeps, and so the least that is kept here
 SCROLLBACK_BYTES = 4 << 20, 16 << 20  # at least and at most, however wide the terminal is
@@ -46,133 +49,13 @@ CUT = b"\x1b[%dG\x1b[K\x1b[%dG"
 LEAVE_ALTERNATE = b"\x1b[?1049l"
 
 
-class ScreenUnavailable(RuntimeError):
-    """libghostty-vt is missing or is not the one this module was written for."""
-
-
-class _ScreenExtra(ctypes.Structure):
-    _fields_ = (
-        ("size", c_size_t),
-        ("cursor", c_bool),
-        ("style", c_bool),
-        ("hyperlink", c_bool),
-        ("protection", c_bool),
-        ("kitty_keyboard", c_bool),
-        ("charsets", c_bool),
-    )
-
-
-class _TerminalExtra(ctypes.Structure):
-    _fields_ = (
-        ("size", c_size_t),
-        ("palette", c_bool),
-        ("modes", c_bool),
-        ("scrolling_region", c_bool),
-        ("tabstops", c_bool),
-        ("pwd", c_bool),
-        ("keyboard", c_bool),
-        ("screen", _ScreenExtra),
-    )
-
-
-class _FormatOptions(ctypes.Structure):
-    _fields_ = (
-        ("size", c_size_t),
-        ("emit", c_int),
-        ("unwrap", c_bool),
-        ("trim", c_bool),
-        ("extra", _TerminalExtra),
-        ("selection", c_void_p),
-    )
-
-
-class _Mode(ctypes.Structure):
-    _fields_ = (("mode", c_uint16), ("value", c_bool))
-
-
-class _String(ctypes.Structure):
-    _fields_ = (("ptr", c_void_p), ("len", c_size_t))
-
-
-_LAYOUTS: dict[str, type[ctypes.Structure]] = {
-    "GhosttyFormatterScreenExtra": _ScreenExtra,
-    "GhosttyFormatterTerminalExtra": _TerminalExtra,
-    "GhosttyFormatterTerminalOptions": _FormatOptions,
-    "GhosttyString": _String,
-    "GhosttyTerminalModeConfig": _Mode,
-}
-
-_SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {  # Any: ctypes has no type for its types
-    "terminal_new": (c_int, (c_void_p, POINTER(c_void_p), c_uint16, c_uint16)),
-    "terminal_free": (None, (c_void_p,)),
-    "terminal_set": (c_int, (c_void_p, c_int, c_void_p)),
-    "terminal_get": (c_int, (c_void_p, c_int, c_void_p)),
-    "terminal_resize": (c_int, (c_void_p, c_uint16, c_uint16, c_uint32, c_uint32)),
-    "terminal_vt_write": (None, (c_void_p, c_char_p, c_size_t)),
-    "terminal_continuation_buf": (c_int, (c_void_p, c_void_p, c_size_t, POINTER(c_size_t))),
-    "formatter_terminal_new": (c_int, (c_void_p, POINTER(c_void_p), c_void_p, _FormatOptions)),
-    "formatter_format_alloc": (
-        c_int,
-        (c_void_p, c_void_p, POINTER(c_void_p), POINTER(c_size_t)),
-    ),
-    "formatter_free": (None, (c_void_p,)),
-    "snapshot_encode_alloc": (c_int, (c_void_p, c_void_p, POINTER(c_void_p), POINTER(c_size_t))),
-    "snapshot_decoder_new_buf": (c_int, (c_void_p, POINTER(c_void_p), c_char_p, c_size_t)),
-    "snapshot_decoder_decode": (c_int, (c_void_p, POINTER(c_void_p))),
-    "snapshot_decoder_free": (None, (c_void_p,)),
-    "free": (None, (c_void_p, c_void_p, c_size_t)),
-}
-
-
-class _Library:
-    """The loaded library: functions by name, numbers by type and name."""
-
-    def __init__(self, path: Path) -> None:
-        try:
-            loaded = ctypes.CDLL(str(path))
-            describe = loaded.ghostty_type_json
-            describe.restype, describe.argtypes = c_char_p, ()
-            self._types = orjson.loads(describe())["types"]
-            for name, (result, arguments) in _SIGNATURES.items():
-                function = getattr(loaded, f"ghostty_{name}")
-                function.restype, function.argtypes = result, arguments
-                setattr(self, name, function)
-            for name, structure in _LAYOUTS.items():
-                self._compare(name, structure)
-        except (OSError, AttributeError, KeyError, orjson.JSONDecodeError) as error:
-            raise ScreenUnavailable(f"{path} is not the library expected: {error}") from error
-
-    def __getattr__(self, name: str) -> Any:  # Any: a ctypes function
-        raise AttributeError(name)
-
-    def number(self, kind: str, name: str) -> int:
-        """An enumeration's value."""
-        value: int = self._types[kind]["values"][name]
-        return value
-
-    def _compare(self, name: str, structure: type[ctypes.Structure]) -> None:
-        described = self._types[name]["fields"]
-        declared = {field[0]: getattr(structure, field[0]).offset for field in structure._fields_}
-        if declared != {field: each["offset"] for field, each in described.items()}:
-            raise ScreenUnavailable(f"the library's {name} has another layout")
-
-
-@cache
-def load() -> _Library:
-    """The library; raises ScreenUnavailable. Takes some 20 ms the first time."""
-    found = importlib.util.find_spec("pyghostty")
-    if found is None or not found.submodule_search_locations:
-        raise ScreenUnavailable("the package pyghostty is not installed")
-    return _Library(Path(found.submodule_search_locations[0], "_lib", "libghostty-vt.so"))
-
-
 class Screen:
     """One terminal's screen. Feed it all output; `redraw` gives bytes that draw it elsewhere."""
 
     def __init__(self, cols: int, rows: int) -> None:
         self._library = load()
         self._handle = c_void_p()
-        self._cols = cols
+        self._cols, self._rows = cols, rows
         self._check(self._library.terminal_new(None, byref(self._handle), cols, rows), "new")
         for name, value in (
             ("SCROLLBACK_MAX_LINES", c_size_t(1 << 30)),
@@ -184,8 +67,8 @@ class Screen:
             ("KITTY_IMAGE_MEDIUM_SHARED_MEM", c_bool(False)),
             ("APC_MAX_BYTES", c_size_t(CONTINUATION_BYTES)),
             # A page measures a cluster of characters as a whole, and so does this.
-            ("MODE_DEFAULT", _Mode(CLUSTERS, True)),
-            ("MODE", _Mode(CLUSTERS, True)),
+            ("MODE_DEFAULT", Mode(CLUSTERS, True)),
+            ("MODE", Mode(CLUSTERS, True)),
         ):
             self._set(name, value)
         self._set("SCROLLBACK_MAX_BYTES", c_size_t(scrollback_bytes(cols)))
@@ -201,7 +84,7 @@ class Screen:
         """Another size; lines flow anew, but for the cursor's: its program draws that itself."""
         if cols < self._cols:
             self._cut_cursor_line(cols)
-        self._cols = cols
+        self._cols, self._rows = cols, rows
         self._set("SCROLLBACK_MAX_BYTES", c_size_t(scrollback_bytes(cols)))
         self._check(self._library.terminal_resize(self._handle, cols, rows, *CELL_PIXELS), "resize")
 
@@ -235,7 +118,7 @@ class Screen:
         if switch := ALTERNATE.search(modes[0]):
             parts += [self._primary(), switch[0], HOME]
         parts.append(
-            _with_modes(body, ALTERNATE.sub(b"", modes[0]), self._blank_rows(self._handle))
+            self._drawing(self._handle, body, ALTERNATE.sub(b"", modes[0]), joined=not is_alternate)
         )
         parts += [self._title(), self._continuation()]
         return b"".join(parts)
@@ -264,8 +147,9 @@ class Screen:
             self._library.snapshot_decoder_free(decoder)
         try:
             self._library.terminal_vt_write(copy, LEAVE_ALTERNATE, len(LEAVE_ALTERNATE))
-            body = MODES.sub(b"", self._format(copy), count=1)
-            body = _with_modes(body, b"", self._blank_rows(copy))
+            body = self._drawing(
+                copy, MODES.sub(b"", self._format(copy), count=1), b"", joined=True
+            )
             # The scrolling region is the alternate screen's, whose rows are still to be drawn.
             start = max(0, len(body) - TAIL_WITHIN_BYTES)
             return body[:start] + REGION.sub(b"", body[start:])
@@ -274,12 +158,12 @@ class Screen:
 
     def _format(self, handle: c_void_p, emit: str = "VT", *, unwrap: bool = True) -> bytes:
         """Modes, text with scroll-back, region, cursor; in this order. PLAIN is one line a row."""
-        options = _FormatOptions(size=ctypes.sizeof(_FormatOptions), unwrap=unwrap and emit == "VT")
+        options = FormatOptions(size=ctypes.sizeof(FormatOptions), unwrap=unwrap and emit == "VT")
         options.emit = self._library.number("GhosttyFormatterFormat", emit)
         extra = options.extra
-        extra.size = ctypes.sizeof(_TerminalExtra)
+        extra.size = ctypes.sizeof(TerminalExtra)
         extra.modes = extra.scrolling_region = extra.keyboard = True
-        extra.screen.size = ctypes.sizeof(_ScreenExtra)
+        extra.screen.size = ctypes.sizeof(ScreenExtra)
         extra.screen.cursor = extra.screen.style = extra.screen.hyperlink = True
         extra.screen.protection = extra.screen.charsets = extra.screen.kitty_keyboard = True
         formatter = c_void_p()
@@ -290,14 +174,14 @@ class Screen:
         finally:
             self._library.formatter_free(formatter)
 
-    def _blank_rows(self, handle: c_void_p) -> int:
-        """Empty rows at the bottom that have scroll-back above them: the formatter drops them."""
-        total, scrollback = c_size_t(), c_size_t()
-        self._get("TOTAL_ROWS", total, handle)
-        self._get("SCROLLBACK_ROWS", scrollback, handle)
-        if not scrollback.value:
-            return 0
-        return total.value - self._format(handle, "PLAIN").count(b"\n") - 1
+    def _drawing(self, handle: c_void_p, body: bytes, modes: bytes, *, joined: bool) -> bytes:
+        """The text with what the formatter leaves out of it, and the modes at its end."""
+        cells = Cells(handle, self._cols)
+        drawn = self._format(handle, unwrap=False).count(b"\r\n") + 1
+        body = blanks.passed_over(body, drawn - 1, cells, joined=joined)
+        # Empty rows at the bottom; they matter when there is scroll-back above them.
+        below = cells.rows - drawn if cells.rows > self._rows else 0
+        return _with_modes(body, modes, below)
 
     def _taken(self, function: Any, handle: c_void_p) -> bytes:  # Any: a ctypes function
         """The bytes a function allocates; freed here."""
@@ -309,7 +193,7 @@ class Screen:
             self._library.free(None, start, size)
 
     def _title(self) -> bytes:
-        text = _String()
+        text = String()
         self._get("TITLE", text, self._handle)
         raw = ctypes.string_at(text.ptr, text.len) if text.len else b""
         title = "".join(each for each in raw.decode("utf-8", "replace") if each.isprintable())

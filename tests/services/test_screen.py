@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.services.screen import LEAVE_ALTERNATE, SCROLLBACK_LINES, Screen, load
+from runtime.services.ghostty import load
+from runtime.services.screen import LEAVE_ALTERNATE, SCROLLBACK_LINES, Screen
 
 COLS, ROWS = 40, 6
 TWENTY_LINES = b"".join(b"line %d\r\n" % number for number in range(20))
