@@ -178,7 +178,8 @@ class Screen:
         """The text with what the formatter leaves out of it, and the modes at its end."""
         cells = Cells(handle, self._cols)
         drawn = self._format(handle, unwrap=False).count(b"\r\n") + 1
-        body = blanks.passed_over(body, drawn - 1, cells, joined=joined)
+        end = _tail_start(body)
+        body = blanks.passed_over(body[:end], drawn - 1, cells, joined=joined) + body[end:]
         # Empty rows at the bottom; they matter when there is scroll-back above them.
         below = cells.rows - drawn if cells.rows > self._rows else 0
         return _with_modes(body, modes, below)
@@ -231,14 +232,19 @@ def scrollback_bytes(cols: int) -> int:
 
 def _with_modes(body: bytes, modes: bytes, blank_rows: int) -> bytes:
     """The text, then what is below it, then the modes: they would change how it is drawn."""
-    tail = TAIL.search(body, max(0, len(body) - TAIL_WITHIN_BYTES))
-    start = tail.start() if tail else len(body)
+    start = _tail_start(body)
     position = body[start:]
     if ORIGIN in modes and (region := REGION.search(position)):
         top = int(region[1])
         position = CURSOR.sub(lambda at: b"\x1b[%d;%sH" % (int(at[1]) - top + 1, at[2]), position)
     below = STYLE_OFF + b"\r\n" * blank_rows if blank_rows else b""
     return body[:start] + below + modes + position
+
+
+def _tail_start(body: bytes) -> int:
+    """Where the text ends, and what places the cursor begins."""
+    tail = TAIL.search(body, max(0, len(body) - TAIL_WITHIN_BYTES))
+    return tail.start() if tail else len(body)
 
 
 def _what_will_show(data: bytes, kept_lines: int) -> bytes:

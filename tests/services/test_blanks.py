@@ -43,6 +43,16 @@ def test_nothing_is_drawn_where_nothing_is(output: str, expected: str) -> None:
     assert expected in body(output)
 
 
+def test_a_row_that_ends_in_a_space_and_waits_to_wrap_still_does() -> None:
+    screens = [Screen(COLS, ROWS), Screen(COLS, ROWS)]
+    screens[0].feed(b"\x1b[?1049h\x1b[5;1Hbelow\x1b[3;1H\x1b[7m" + b"x" * (COLS - 1) + b" \x1b[m")
+    screens[1].feed(screens[0].redraw())
+    for each in screens:
+        each.feed(b"next")
+    assert screens[0].redraw() == screens[1].redraw()
+    assert b"\r\nnext\r\nbelow" in screens[1].redraw()
+
+
 def test_a_long_scroll_back_is_mended_where_it_is_newest() -> None:
     screen = Screen(COLS, ROWS)
     for _ in range(60):
