@@ -20,6 +20,7 @@ WINDOW_BYTES = 64 * 1024  # on their way and not confirmed
 FRAME_BYTES = 128 * 1024  # in one frame, for a page that does not confirm
 LAG_BYTES = 512 * 1024  # further behind than this, a redraw is the shorter way
 REDRAW_SECONDS = 0.05  # between two redraws: in a flood nobody can follow more of them
+REDRAW_REST = 4  # times as long as one took is left to others: a full scroll-back takes a while
 OFFSET_BYTES = 64 * 1024  # between two offsets told
 
 
@@ -162,8 +163,10 @@ class Attachment:
         return data
 
     def _redraw(self) -> Redraw:
-        self._next_redraw = self._clock() + REDRAW_SECONDS
+        begin = self._clock()
         data, offset = self._stream.rejoin()
+        end = self._clock()
+        self._next_redraw = max(begin + REDRAW_SECONDS, end + REDRAW_REST * (end - begin))
         self._must_redraw = False
         self._sent = self._told = self._confirmed = offset
         return Redraw(data, self._sent)

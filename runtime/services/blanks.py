@@ -41,7 +41,7 @@ class Grid(Protocol):
 
 def passed_over(body: bytes, last_row: int, grid: Grid, *, joined: bool) -> bytes:
     """`body` with its empty cells left empty; when `joined`, a line of it may be several rows."""
-    if not SEEN_SPACE.search(body):
+    if not SEEN_SPACE.search(body, max(0, len(body) - WITHIN_BYTES)):
         return body
     start = body.find(b"\r\n", len(body) - WITHIN_BYTES) + 2 if len(body) > WITHIN_BYTES else 0
     if start == 1:

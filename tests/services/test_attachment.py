@@ -7,6 +7,7 @@ import asyncio
 from runtime.services.attachment import (
     FRAME_BYTES,
     LAG_BYTES,
+    REDRAW_REST,
     REDRAW_SECONDS,
     WINDOW_BYTES,
     Attachment,
@@ -261,3 +262,22 @@ async def test_a_redraw_that_waited_comes_without_more_output() -> None:
     page.wake()
     async with asyncio.timeout(5):
         assert await anext(frames) == Redraw(b"redraw 2", source.ring.end)
+
+
+def test_a_redraw_that_took_long_is_not_repeated_soon() -> None:
+    """While one is made nobody else is served."""
+    now = [0.0]
+
+    class Slow(Source):
+        def rejoin(self) -> tuple[bytes, int]:
+            now[0] += 0.1
+            return super().rejoin()
+
+    source = Slow()
+    page = Attachment(source, "page", clock=lambda: now[0])
+    assert isinstance(page._next(), Redraw)
+    source.print(b"x" * (LAG_BYTES + 1))
+    now[0] += 0.1 * REDRAW_REST - 0.01
+    assert page._next() is None
+    now[0] += 0.02
+    assert isinstance(page._next(), Redraw)

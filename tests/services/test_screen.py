@@ -41,6 +41,7 @@ CASES = {
     "a prompt": b"$ ls",
     "scroll-back": TWENTY_LINES + b"$ ",
     "a cleared screen below scroll-back": TWENTY_LINES + b"\x1b[H\x1b[2J$ ls",
+    "a ground below scroll-back": TWENTY_LINES + b"\x1b[H\x1b[44m\x1b[2J\x1b[0m$ ls",
     "a cursor above the text": b"a\r\nb\r\nc\x1b[2A",
     "a full row": b"x" * COLS + b"\r\nnext",
     "a row that waits to wrap": b"x" * COLS,
