@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Error, Page
 
-from tests.e2e.conftest import PATIENCE_MS, Desk, Machine, Start
+from tests.e2e.conftest import PATIENCE_MS, Desk, Machine, Start, wait_until
 from tests.e2e.wire import Wire
 
 CUTS = int(os.environ.get("WORKSHOP_CUTS", "40"))
@@ -219,6 +219,8 @@ class Trial:
             same = self.compare(f"{name}, while it runs")
             for key in program.end:
                 self.press(key)
+        # A program that ends throws away what was typed before the shell reads again.
+        wait_until(lambda: bool(asked(self.steady, "witness.waits('ready$')")), CALM_SECONDS)
         word = f"end-{self.chance.randrange(1 << 32):08x}"
         self.desk.type(f"echo {word[:6]}''{word[6:]}")
         self.desk.sees(word)

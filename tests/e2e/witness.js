@@ -1,7 +1,7 @@
 // In the page before its own scripts: finds its terminal and counts what its socket brought.
 // Nothing of this is in the page itself.
 (() => {
-  const witness = { terminal: null, next: null, connections: 0, redraws: 0, bytes: 0 };
+  const witness = { terminal: null, next: null, connections: 0, redraws: 0 };
   window.witness = witness;
 
   // The page's terminal keeps its core under this name, with a plain assignment.
@@ -21,7 +21,6 @@
       const hear = ({ data }) => {
         if (typeof data !== 'string') {
           if (!isRedraw) witness.next += data.byteLength;
-          witness.bytes += data.byteLength;
           isRedraw = false;
           return;
         }
@@ -79,6 +78,13 @@
   function rows(buffer, cols) {
     return Array.from({ length: buffer.length }, (_, y) => row(buffer.getLine(y), cols));
   }
+
+  /** Whether the shell's prompt is all there is on the line of the cursor. */
+  witness.waits = (prompt) => {
+    const { active } = witness.terminal.buffer;
+    const line = active.getLine(active.baseY + active.cursorY);
+    return active.type === 'normal' && line.translateToString(true).trim() === prompt;
+  };
 
   /** Everything the terminal shows and would do next, once all that came has been drawn. */
   witness.look = async () => {
