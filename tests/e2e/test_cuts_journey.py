@@ -91,7 +91,7 @@ PROGRAMS = {
     "vim": Program(
         "vim -n -u NONE -N --cmd 'syntax on' --cmd 'set nu hls' text",
         VIM.split(),
-        ["Escape", ":", "q", "a", "!", "Enter"],
+        ["Escape", "Escape", ":", "q", "a", "!", "Enter"],
     ),
     "less": Program("less text", LESS.split(), ["q"]),
     # It draws by itself so seldom that all pages can be looked at between.
@@ -211,6 +211,8 @@ class Trial:
         self.desk.type(program.command)
         for each in self.cut:
             each.redraws = asked(each.page, "witness.redraws")
+        if program.keys:  # it throws away what was typed before it reads
+            wait_until(lambda: bool(asked(self.steady, "witness.isFull()")), CALM_SECONDS)
         self.use(program)
         for each in self.cut:
             each.come_back()

@@ -86,6 +86,9 @@
     return active.type === 'normal' && line.translateToString(true).trim() === prompt;
   };
 
+  /** Whether a full-screen program is there. */
+  witness.isFull = () => witness.terminal.buffer.active.type === 'alternate';
+
   /** Everything the terminal shows and would do next, once all that came has been drawn. */
   witness.look = async () => {
     const { terminal, next } = witness;
