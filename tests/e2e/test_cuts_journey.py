@@ -97,9 +97,9 @@ PROGRAMS = {
     # It draws by itself so seldom that all pages can be looked at between.
     "htop": Program("htop -d 100", HTOP.split(), ["q"]),
     "a progress bar": Program("bash progress"),
-    "yes": Program("timeout 1.5 yes"),
+    "yes": Program("timeout 1.5 yes; echo"),  # it ends anywhere in a line
     "yes, long and in colours": Program(
-        "timeout 1.5 yes \"$(seq -f $'\\e[3%gm%g\\e[0m' -s' ' 1 70)\""
+        "timeout 1.5 yes \"$(seq -f $'\\e[3%gm%g\\e[0m' -s' ' 1 70)\"; echo"
     ),
     "wide characters and emoji": Program("bash wide"),
     "a large file": Program("cat text text"),
