@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check format protocol reliability lock bench soak clean images contracts \
+.PHONY: help setup demo test check format protocol contracts reliability lock bench soak clean images \
 	test-unit test-host test-examples test-web test-journeys test-containers
 
 PYTEST := .venv/bin/python -m pytest -q
@@ -48,9 +48,6 @@ test-web: runtime/static/index.html ## the page's logic
 test-journeys: setup .tools/test-machine ## a real browser against a real session
 	$(PYTEST) tests/e2e
 
-soak: setup .tools/test-machine ## cut terminals 200 times, at other moments each time
-	WORKSHOP_CUTS=200 $(PYTEST) tests/e2e/test_cuts_journey.py -o log_cli=true -o log_cli_level=INFO
-
 test-containers: setup .tools/container-machine ## the images and what runs in real containers
 	$(PYTEST) tests/containers
 
@@ -70,8 +67,9 @@ reliability: .venv/.made ## write docs/reliability.md: each fault, its promise, 
 bench: setup .tools/test-machine ## measure, print one table
 	.venv/bin/python -m bench
 
-soak: setup .tools/test-machine ## an hour of a scripted class: does anything grow? (MINUTES=60 STUDENTS=4)
+soak: setup .tools/test-machine ## a class for an hour, then 200 cut terminals (MINUTES=60 STUDENTS=4)
 	.venv/bin/python -m bench.soak $(MINUTES) $(STUDENTS)
+	WORKSHOP_CUTS=200 $(PYTEST) tests/e2e/test_cuts_journey.py -o log_cli=true -o log_cli_level=INFO
 
 lock: .venv/.made ## write the lock files anew, without a registry's host
 	@PATH="$(CURDIR)/.tools/uv/bin:$$PATH" uv pip compile -q --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
