@@ -80,3 +80,16 @@ def any_event() -> st.SearchStrategy[ev.Event]:
 
 
 logs = st.lists(any_event(), max_size=40)
+
+# Few kinds, so that those which undo each other meet.
+pages_come_and_go = st.lists(
+    st.one_of(
+        st.builds(ev.Connected, ts=times, terminal=names, client=names),
+        st.builds(ev.Disconnected, ts=times, terminal=names, client=names),
+        st.builds(ev.SessionStarted, ts=times, session=ids, workshop=names, boot=ids),
+        st.builds(ev.StepViewed, ts=times, step=steps),
+        st.builds(ev.StepStart, ts=times, step=steps),
+    ),
+    min_size=10,
+    max_size=30,
+)

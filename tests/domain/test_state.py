@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from runtime.domain import events as ev
 from runtime.domain.state import State, apply, fold
 from runtime.domain.transitions import TransitionKind, TransitionStatus
-from tests.domain.strategies import NOON, logs
+from tests.domain.strategies import NOON, logs, pages_come_and_go
 
 
 def requested(transition_id: str = "t1", step: str = "b") -> ev.TransitionRequested:
@@ -98,8 +98,11 @@ def last(steps: list[str]) -> str | None:
     return steps[-1] if steps else None
 
 
-@given(logs)
-def test_the_fold_agrees_with_the_contract_in_plain_words(log: list[ev.Event]) -> None:
+@given(logs, pages_come_and_go)
+def test_the_fold_agrees_with_the_contract_in_plain_words(
+    first: list[ev.Event], then: list[ev.Event]
+) -> None:
+    log = first + then
     state = fold(log)
     assert plain_state(log) == {
         "active": state.active,
