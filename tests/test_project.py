@@ -46,7 +46,7 @@ def test_only_the_adapters_know_their_outside_thing() -> None:
     """Goss's flags, the pseudo-terminal, the screen library, the engine: one module each."""
     owners = {
         "pyghostty": {
-            *("runtime/services/screen.py", "host/exports.py", "host/classroom/screen.py"),
+            *("runtime/services/ghostty.py", "host/exports.py", "host/classroom/screen.py"),
         },
         "import anthropic": {"runtime/services/llm.py"},
         "openpty": {"runtime/services/pty.py"},
