@@ -65,9 +65,7 @@ class Keeper:
 
     def _hear(self) -> bool:
         """Do what the daemon asks; False when it is gone."""
-        piece, terminals, _, _ = socket.recv_fds(
-            self._channel, processes.READ_BYTES, 1, flags=socket.MSG_CMSG_CLOEXEC
-        )
+        piece, terminals = processes.receive(self._channel, processes.READ_BYTES)
         self._terminals += terminals
         *lines, self._received = (self._received + piece).split(b"\n")
         for line in lines:

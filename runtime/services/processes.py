@@ -12,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -35,6 +36,18 @@ def wake_on_children() -> int:
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     return reading
+
+
+def receive(channel: socket.socket, size: int) -> tuple[bytes, list[int]]:
+    """Up to `size` bytes and the descriptor that came with them, which no program inherits.
+
+    `socket.recv_fds` forgets its flags, MSG_CMSG_CLOEXEC with them, in Python 3.11; what a
+    shell inherited of it would be a way to command whoever keeps that shell.
+    """
+    piece, descriptors, _, _ = socket.recv_fds(channel, size, 1)
+    for each in descriptors:
+        os.set_inheritable(each, False)
+    return piece, descriptors
 
 
 def reap(on_end: OnEnd | None = None) -> bool:

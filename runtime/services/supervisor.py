@@ -85,7 +85,7 @@ def serve(control: socket.socket) -> None:
 def _accept(control: socket.socket, wakeup: int, workers: dict[int, float]) -> bool:
     """Fork a worker for the next request; False when the daemon is gone."""
     try:
-        raw, fds, _, _ = socket.recv_fds(control, REQUEST_BYTES, 1, flags=socket.MSG_CMSG_CLOEXEC)
+        raw, fds = processes.receive(control, REQUEST_BYTES)
     except OSError:
         return False
     if not raw:

@@ -60,6 +60,17 @@ async def test_the_end_of_a_shell_that_ends_at_once_is_told_after_its_start(
     kept.close()
 
 
+async def test_a_shell_has_its_terminal_and_no_other_descriptor(supervision: Supervision) -> None:
+    """Fault 1: the keeper's own socket in a student's hands would command the keeper."""
+    kept, codes = Kept(supervision), list[int]()
+    with a_terminal() as terminal:
+        script = "set -- /proc/self/fd/*; exit $#"  # the three, and the folder that is read
+        await kept.start(sh(script), terminal, codes.append)
+        await until(lambda: codes)
+    assert codes == [4]
+    kept.close()
+
+
 async def test_an_environment_of_any_size_arrives(supervision: Supervision) -> None:
     kept, codes = Kept(supervision), list[int]()
     large = {f"LARGE_{number}": "x" * 100_000 for number in range(8)}
