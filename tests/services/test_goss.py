@@ -137,6 +137,14 @@ async def test_a_removed_working_directory_does_not_stop_the_checks(
     assert run.exit_code == 0
 
 
+async def test_a_command_inherits_no_descriptor_of_the_supervisor(
+    patient: Goss, tmp_path: Path
+) -> None:
+    """Fault 4: who holds the supervisor's socket could answer in its place."""
+    line = "set -- /proc/self/fd/*; test $# -le 4"  # the three, and the folder that is read
+    assert (await patient.run(write(tmp_path, command(line)), tmp_path)).exit_code == 0
+
+
 async def test_commands_run_in_the_working_directory(patient: Goss, tmp_path: Path) -> None:
     (tmp_path / "mine").touch()
     assert (await patient.run(write(tmp_path, command("test -e mine")), tmp_path)).exit_code == 0
