@@ -26,6 +26,7 @@ STATUS = {
     "not_found": 404,
     "already_exists": 409,
     "has_checks": 409,
+    "main_terminal": 409,
     "confirmation_needed": 409,
     "help_limited": 429,
     "transition_pending": 409,

@@ -17,7 +17,7 @@ from runtime.api import terminal_schemas as frames
 from runtime.api.body import json_list, json_response, parse_body
 from runtime.api.routing import Role, RoleRoute, RoleSocket, route, socket
 from runtime.api.services import Services
-from runtime.domain.errors import AlreadyExists, NotFound, TooMany
+from runtime.domain.errors import AlreadyExists, MainTerminal, NotFound, TooMany
 from runtime.services.attachment import (
     Attachment,
     Exited,
@@ -75,7 +75,10 @@ async def open_terminal(request: Request) -> Response:
 
 async def close_terminal(request: Request) -> Response:
     """DELETE /api/terminals/{name}: its shell and all that it started end."""
-    await _terminals(request).close(request.path_params["name"])
+    name = request.path_params["name"]
+    if name == MAIN:  # texts type into it, and without a terminal the daemon is not ready
+        raise MainTerminal("The main terminal is always there; restart it instead.")
+    await _terminals(request).close(name)
     return Response(status_code=204)
 
 

@@ -148,6 +148,13 @@ class HasChecks(WorkshopError):
     exit_code = ExitCode.BUSY
 
 
+class MainTerminal(WorkshopError):
+    """The terminal that is always there cannot be closed."""
+
+    code = "main_terminal"
+    exit_code = ExitCode.BUSY
+
+
 class TransitionPending(WorkshopError):
     """Another transition is on its way; `details["transition"]` is it."""
 

@@ -118,6 +118,17 @@ async def test_opening_and_closing_terminals_over_http(daemon: Served) -> None:
         assert (full.status_code, full.json()["error"]["code"]) == (409, "too_many")
 
 
+async def test_the_main_terminal_cannot_be_closed_and_the_daemon_stays_ready(
+    daemon: Served,
+) -> None:
+    async with daemon.http() as http, daemon.socket("/main") as page:
+        await page.hears("hello")
+        refused = await http.delete("/api/terminals/main")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (409, "main_terminal")
+        assert (await http.get("/readyz")).status_code == 200
+        await page.has_a_living_shell()
+
+
 async def test_restarting_over_http_keeps_the_pages_and_nothing_else(daemon: Served) -> None:
     """Fault 27: what nohup, setsid and a double fork hide ends with a restart."""
     sleep = unique_sleep(200)

@@ -109,15 +109,15 @@ def test_every_process_of_a_shell_ends_with_it_however_it_hides(
     somebody.run()
     session = somebody.session
     terminals(session, "POST", json={"name": "other"})
-    with attached(session, "other") as other, attached(session) as shell:
-        other.run("sleep 97531 &\n")
+    with attached(session) as bystander, attached(session, "other") as shell:
+        bystander.run("sleep 97531 &\n")
         shell.run("\n".join(ESCAPES.values()))
         until(lambda: set(escaped()) >= ESCAPES.keys())
         match ending:
             case "close":
-                terminals(session, "DELETE", "/main")
+                terminals(session, "DELETE", "/other")
             case "restart":
-                terminals(session, "POST", "/main/restart")
+                terminals(session, "POST", "/other/restart")
             case _:
                 assert somebody.cli(ending).code == 0
     assert escaped() == []
