@@ -191,6 +191,13 @@ class Fields:
             self._report.refuse(
                 node, path, f"expected text, found {describe(node)}; put it in quotes"
             )
+        elif isinstance(node, Table):
+            self._report.refuse(
+                node,
+                path,
+                "expected text, found a mapping (a “: ” in a text makes one); "
+                "put the whole text in quotes",
+            )
         else:
             self._report.refuse(node, path, f"expected text, found {describe(node)}; write text")
         return None

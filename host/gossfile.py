@@ -176,7 +176,8 @@ class _Merge:
         if self._files > 1:
             text = emit(self._merged(), escape_templates=True)
         skips = tuple(sorted(self._found.declared_skips))
-        return Checks(GossSpec(text, self._found.expected, skips))
+        spec = GossSpec(text, self._found.expected, skips)
+        return Checks(spec, warnings=self._found.warnings)
 
     def _take(self, root: Node, file: str, base: str, above: tuple[str, ...]) -> None:
         self._files += 1

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 from host.faults import Fault, did_you_mean, shortened
 from host.gossrules import (
@@ -25,18 +26,22 @@ from host.gossrules import (
     TRUTHS,
     TYPES,
     ResourceType,
+    pattern_problem,
 )
 from host.yamltree import Node, Scalar, Sequence, Table, describe
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt \t].*)?")
 _OCTAL = re.compile(r"0o?[0-7]+")
 
+SHOWN = ("title", "hint")  # what the page shows of a check's `meta`
+
 
 @dataclass
 class Findings:
-    """What the lint of one goss file gives: faults, and the counts of `GossSpec`."""
+    """What the lint of one goss file gives: faults, notes, and the counts of `GossSpec`."""
 
     faults: list[Fault] = field(default_factory=list)
+    warnings: list[Fault] = field(default_factory=list)
     expected: int = 0
     skipped: int = 0
     declared_skips: list[str] = field(default_factory=list)
@@ -44,6 +49,7 @@ class Findings:
     def add(self, other: Findings) -> None:
         """Take in what another file of the same step gave."""
         self.faults += other.faults
+        self.warnings += other.warnings
         self.expected += other.expected
         self.skipped += other.skipped
         self.declared_skips += other.declared_skips
@@ -75,6 +81,11 @@ class _Linter:
 
     def _refuse(self, node: Node, path: str, message: str) -> None:
         self.found.faults.append(
+            Fault(self._file, node.line, node.column, f"{self._field}.{path}", message)
+        )
+
+    def _note(self, node: Node, path: str, message: str) -> None:
+        self.found.warnings.append(
             Fault(self._file, node.line, node.column, f"{self._field}.{path}", message)
         )
 
@@ -168,6 +179,8 @@ class _Linter:
                     )
                 else:
                     self._matcher(value, where, patterns=new in kind.listed)
+                if new in kind.by_line:
+                    self._whole_text(value, where)
                 yield new, value
             elif name == "meta":
                 self._meta(value, where)
@@ -206,7 +219,7 @@ class _Linter:
         if not isinstance(value, Table):
             self._refuse(value, where, f"expected a mapping, found {describe(value)}; write one")
             return
-        for name in ("title", "hint"):
+        for name in SHOWN:
             entry = value.values.get(name)
             if entry is not None and not (isinstance(entry, Scalar) and entry.value is not None):
                 self._refuse(
@@ -214,6 +227,26 @@ class _Linter:
                     f"{where}.{name}",
                     f"expected a sentence for the student, found {describe(entry)}; write one",
                 )
+
+        for name, key, _ in value:
+            near = get_close_matches(name, SHOWN, n=1, cutoff=0.7)
+            if name not in SHOWN and near and near[0] not in value.keys:
+                self._note(
+                    key,
+                    f"{where}.{shortened(name)}",
+                    f"the page does not show it; did you mean “{near[0]}”?",
+                )
+
+    def _whole_text(self, value: Node, where: str) -> None:
+        """A text instead of a list of what to look for is equal to the whole, or nothing is."""
+        if isinstance(value, Scalar) and value.text and not value.text.endswith("\n"):
+            shown = shortened(value.text, 40)
+            self._note(
+                value,
+                where,
+                "goss compares this with all there is, line breaks included; "
+                f'to look for it in there, write a list: ["{shown}"]',
+            )
 
     def _setting(self, kind: ResourceType, name: str, value: Node, where: str) -> None:
         expected = kind.settings.get(name) or COMMON[name]
@@ -269,6 +302,9 @@ class _Linter:
                 )
             else:
                 self._matcher(item, place)
+                problem = pattern_problem(item.text)
+                if problem:
+                    self._refuse(item, place, f"goss cannot read this pattern ({problem}); mend it")
 
     def _named(self, value: Table, where: str) -> None:
         if len(value.keys) != 1:

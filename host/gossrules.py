@@ -7,9 +7,13 @@ leading attribute prints one in any case.
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+
+_PATTERN = re.compile(r"!?/(.*)/", re.DOTALL)
 
 Setting = Literal["text", "number", "truth", "list", "anything"]
 
@@ -24,6 +28,7 @@ class ResourceType:
     are not null; `listed` ones when they are neither null nor an empty list, and their lists hold
     patterns. With `chained`, a leading attribute that is false on the machine makes goss skip all
     others. `as_number` attributes crash goss when they are text that is no number.
+    `by_line` ones hold lines, the last mostly with its line break.
     """
 
     leading: str | None
@@ -32,6 +37,7 @@ class ResourceType:
     settings: Mapping[str, Setting] = field(default_factory=dict)
     chained: bool = True
     as_number: tuple[str, ...] = ()
+    by_line: tuple[str, ...] = ()
 
     @property
     def checked(self) -> tuple[str, ...]:
@@ -53,6 +59,7 @@ TYPES: Mapping[str, ResourceType] = {
         ),
         ("contents", "contains"),
         {"path": "text"},
+        by_line=("contents", "contains"),
     ),
     "command": ResourceType(
         "exit-status",
@@ -135,3 +142,22 @@ MATCHERS = (
     *sorted(NUMBER_MATCHERS),
     *sorted(LIST_MATCHERS),
 )
+
+
+def pattern_problem(text: str) -> str | None:
+    """What is open at the end of a pattern between slashes; None for what both dialects accept.
+
+    Go's dialect is not Python's: only what no dialect allows is named.
+    """
+    match = _PATTERN.fullmatch(text)
+    if match is None or "\\Q" in match[1] or "[:" in match[1]:  # Go's alone
+        return None
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            re.compile(match[1])
+    except (OverflowError, RecursionError):
+        return None
+    except re.error as error:
+        if error.msg.startswith(("unterminated character set", "missing )", "unbalanced paren")):
+            return error.msg
+    return None

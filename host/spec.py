@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
@@ -116,10 +117,17 @@ def load(directory: Path) -> Spec:
     """
     from host.specreader import read
 
+    if directory.is_file():
+        raise NotFound(f"“{directory}” is a file; name the folder of the workshop, its parent.")
     if not directory.is_dir():
         raise NotFound(f"There is no folder “{directory}”.")
     root = directory.resolve()
     path = root / SPEC_NAME
     if not path.exists() and not path.is_symlink():
+        near = get_close_matches(
+            SPEC_NAME, [entry.name for entry in root.iterdir()], n=1, cutoff=0.85
+        )
+        if near:
+            raise NotFound(f"“{directory}” has no {SPEC_NAME}, but a {near[0]}; rename it.")
         raise NotFound(f"“{directory}” has no {SPEC_NAME}; a workshop is a folder with that file.")
     return read(root)

@@ -88,13 +88,17 @@ class _Reader:
         navigation = NavigationMode.LINEAR
         if about is not None:
             about.required("name", "image")
-            navigation = NavigationMode(about.choice("navigation", NAVIGATION) or navigation)
+            # One that cannot be read forbids the least, so that no fault follows from it.
+            unread = NavigationMode.FREE if about.has("navigation") else NavigationMode.LINEAR
+            navigation = NavigationMode(about.choice("navigation", NAVIGATION) or unread)
         name = about.text("name", NAME_PATTERN.strip("^$"), ID_RULE) if about else None
         image = about.text("image", IMAGE, IMAGE_RULE) if about else None
         base_image, container_file = self._base(top)
         llm = self._llm(about) if about else None
         steps = self._steps(top, navigation)
         self._unused_folders(steps)
+        if llm is None and about is not None and not about.has("llm"):
+            self._llm_without_model(top)
         return Spec(
             root=self._root,
             name=name or "",
@@ -191,11 +195,23 @@ class _Reader:
         check_order(placed, navigation, self._report)
         return tuple(reader.read(place) for reader, place in zip(readers, placed, strict=True))
 
+    def _llm_without_model(self, top: Fields) -> None:
+        """Note what steps say for a model when the workshop names none."""
+        for path, node in top.items("steps"):
+            if isinstance(node, Table) and "llm" in node.values:
+                self._report.warn(
+                    node.keys["llm"],
+                    f"{path}.llm",
+                    "the workshop names no model, so it has no effect; add “llm” to “workshop”",
+                )
+
     def _faulty(self, field: str) -> bool:
         return any(fault.field == field for fault in self._report.faults)
 
     def _unused_folders(self, steps: Sequence[StepSpec]) -> None:
         ids = [step.id for step in steps]
+        if not all(ids) or not ids:  # which folders are used is not known
+            return
         for name in self._folder.names("steps"):
             if (
                 name not in ids

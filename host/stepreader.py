@@ -11,6 +11,7 @@ from typing import Literal, cast
 from host import gossfile
 from host.content import Reference, references
 from host.faults import Fault, shortened
+from host.fences import mistakes
 from host.fields import Fields, Report
 from host.folder import Folder, Unreadable
 from host.spec import Asset, AutoValidate, GossSpec, StepSpec
@@ -92,6 +93,9 @@ class StepReader:
         hints, explain, solve = (self._beside(home, name) for name in CONVENTION[1:4])
         llm, docs = self._llm(home)
         content = self._content(home)
+        if content:
+            for line, message in mistakes(content.text):
+                self._report.warnings.append(self._at(content, line, message))
         self._look_around(home)
         machine = MachineReader(self._fields, self._folder, self._report)
         return StepSpec(
@@ -300,13 +304,13 @@ class StepReader:
             return None
 
     def _warn_text(self, content: Document, reference: Reference, message: str) -> None:
-        self._report.warnings.append(self._at(content, reference, message))
+        self._report.warnings.append(self._at(content, reference.line, message))
 
     def _fault_text(self, content: Document, reference: Reference, message: str) -> None:
-        self._report.faults.append(self._at(content, reference, message))
+        self._report.faults.append(self._at(content, reference.line, message))
 
-    def _at(self, content: Document, reference: Reference, message: str) -> Fault:
-        fault = Fault(content.file, reference.line, 1, "markdown", message)
+    def _at(self, content: Document, line: int, message: str) -> Fault:
+        fault = Fault(content.file, line, 1, "markdown", message)
         return self._moved(fault, content.node) if content.node is not None else fault
 
     def _moved(self, fault: Fault, node: Scalar) -> Fault:

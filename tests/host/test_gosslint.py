@@ -26,6 +26,19 @@ def said(text: str, root: Path) -> list[str]:
     return [str(fault).removeprefix("steps/a/goss.yaml:") for fault in looked_at(text, root).faults]
 
 
+def said_by_goss(text: str, root: Path) -> str:
+    """What the real goss tells a person about the file."""
+    path = root / "tried.yaml"
+    path.write_text(text)
+    done = subprocess.run(
+        [goss_binary(), "-g", path, "validate", "--no-color"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return done.stdout + done.stderr
+
+
 def results_of_goss(path: Path) -> list[dict[str, object]]:
     """What the real goss prints for the file; AssertionError when it prints no JSON."""
     done = subprocess.run(
@@ -340,6 +353,70 @@ FAULTS = {
 def test_what_goss_would_not_say_is_said(text: str, tmp_path: Path) -> None:
     """Fault 4: nothing asserted, unknown names, skips nobody declared."""
     assert said(text, tmp_path) == FAULTS[text]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "problem"),
+    [
+        ("/[a/", "unterminated character set"),
+        ("!/(a/", "missing ), unterminated subpattern"),
+        ("/a)/", "unbalanced parenthesis"),
+    ],
+)
+def test_a_pattern_goss_cannot_read_is_a_fault_before_a_student_meets_it(
+    pattern: str, problem: str, tmp_path: Path
+) -> None:
+    text = f'file: {{/etc/passwd: {{exists: true, contents: ["{pattern}"]}}}}'
+    checks = looked_at(text, tmp_path)
+    assert [fault.message for fault in checks.faults] == [
+        f"goss cannot read this pattern ({problem}); mend it"
+    ]
+    assert "error parsing regexp" in said_by_goss(text, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"/\\pL+\\z/",
+        r"/\\Q[a\\E/",
+        "/(?i)root/",
+        "/a(?i)b/",
+        "/[[:alpha:]]+/",
+        "/[[:alpha:](]/",
+        "/[[(]/",
+        "[a",
+        "/",
+    ],
+)
+def test_a_pattern_that_goss_reads_is_none(pattern: str, tmp_path: Path) -> None:
+    text = f'file: {{/etc/passwd: {{exists: true, contents: ["{pattern}"]}}}}'
+    assert looked_at(text, tmp_path).faults == []
+    assert "error parsing regexp" not in said_by_goss(text, tmp_path)
+
+
+def test_what_makes_a_good_file_fail_or_hides_a_hint_is_noted(tmp_path: Path) -> None:
+    (tmp_path / "lines").write_text("hello\n")
+    text = f"""\
+file:
+  {tmp_path}/lines:
+    exists: true
+    contents: hello
+    meta: {{tittle: A line, hint: Write it., author: me}}
+"""
+    checks = looked_at(text, tmp_path)
+    assert [(note.line, note.column, note.message) for note in checks.warnings] == [
+        (
+            4,
+            15,
+            "goss compares this with all there is, line breaks included; "
+            'to look for it in there, write a list: ["hello"]',
+        ),
+        (5, 12, "the page does not show it; did you mean “title”?"),
+    ]
+    assert "to equal" in said_by_goss(text, tmp_path)
+    mended = text.replace("contents: hello", "contents: [hello]").replace("tittle", "title")
+    assert looked_at(mended, tmp_path).warnings == []
+    assert "Failed: 0" in said_by_goss(mended, tmp_path)
 
 
 def test_every_fault_is_reported_at_once(tmp_path: Path) -> None:

@@ -336,10 +336,12 @@ FAULTS: dict[str, list[str]] = {
     step("env: [A=b]"): [
         "8:10: steps[0].env: expected names with values, found a list; write “NAME: value” lines"
     ],
-    step("commands: [5, '', [x]]"): [
+    step("commands: [5, '', [x], {echo hi: there}]"): [
         "8:16: steps[0].commands[0]: expected text, found the number 5; put it in quotes",
         "8:19: steps[0].commands[1]: the text is empty; write something or remove it",
         "8:23: steps[0].commands[2]: expected text, found a list; write text",
+        "8:28: steps[0].commands[3]: expected text, found a mapping (a “: ” in a text makes one); "
+        "put the whole text in quotes",
     ],
     step("commands: make"): [
         "8:15: steps[0].commands: expected a list, found the text “make”; write “- ” lines"
@@ -418,6 +420,31 @@ def test_no_folder_and_no_workshop_yaml_are_said(tmp_path: Path) -> None:
         load(tmp_path / "gone")
     with pytest.raises(NotFound, match=r"has no workshop\.yaml; a workshop is a folder"):
         load(tmp_path)
+
+
+def test_the_file_in_place_of_its_folder_and_its_other_ending_are_said(tmp_path: Path) -> None:
+    (tmp_path / "workshop.yml").write_text(SMALL)
+    with pytest.raises(NotFound, match=r"is a file; name the folder of the workshop"):
+        load(tmp_path / "workshop.yml")
+    with pytest.raises(NotFound, match=r"has no workshop\.yaml, but a workshop\.yml; rename it"):
+        load(tmp_path)
+
+
+def test_a_navigation_that_cannot_be_read_brings_no_other_faults(tmp_path: Path) -> None:
+    text = guided("id: a, group: A", "id: b, requires: [a]").replace("guided", "guide")
+    assert faults(workshop(tmp_path, text)) == [
+        "2:61: workshop.navigation: expected linear, free or guided, found the text “guide”; "
+        "write one of them"
+    ]
+
+
+def test_folders_are_not_called_unused_while_a_steps_id_cannot_be_read(tmp_path: Path) -> None:
+    text = SMALL.replace("id: one", "id: One")
+    root = workshop(tmp_path, text, **{"steps/one/hints.md": "Look."})
+    with pytest.raises(FaultyWorkshop) as raised:
+        load(root)
+    assert len(raised.value.faults) == 1
+    assert raised.value.warnings == ()
 
 
 # Paths
@@ -541,6 +568,42 @@ def test_pictures_that_are_missing_or_elsewhere_are_noted(tmp_path: Path) -> Non
         "workshop.yaml:12:7: markdown: “../c.txt” leads out of the folder of the text and the "
         "page will not find it; put the file into the folder",
     ]
+
+
+def test_what_the_page_ignores_behind_a_fence_is_noted(tmp_path: Path) -> None:
+    text = (
+        "# Hi\n\n```bash terminal=My_Term\nls\n```\n\n```bash teminal=web\nls\n```\n\n"
+        "- in a list:\n\n  ```sh run=maybe\n  ls\n  ```\n\n"
+        "```python terminal=My_Term\nprint()\n```\n\n"
+        '```console terminal=web run=no\n$ ls\n```\n\n```bash Terminal="Web"\nls\n```\n'
+    )
+    root = workshop(
+        tmp_path,
+        SMALL.replace("    markdown: Read this.\n", ""),
+        **{"steps/one/content.md": text},
+    )
+    assert notes(root) == [
+        "steps/one/content.md:3:1: markdown: “terminal=my_term” names no terminal, so the block "
+        "types into “main”; a name has 1 to 32 of a-z, 0-9 and -",
+        "steps/one/content.md:7:1: markdown: the page knows no “teminal=web” behind a fence; "
+        "did you mean “terminal”?",
+        "steps/one/content.md:13:1: markdown: “run=maybe” has no effect; write “run=no” or "
+        "remove it",
+    ]
+
+
+def test_a_step_for_a_model_is_noted_when_the_workshop_names_none(tmp_path: Path) -> None:
+    root = workshop(tmp_path, step("llm: {mode: explain}"))
+    assert notes(root) == [
+        "workshop.yaml:8:5: steps[0].llm: the workshop names no model, so it has no effect; "
+        "add “llm” to “workshop”"
+    ]
+    (root / "workshop.yaml").write_text(
+        step("llm: {mode: explain}").replace(
+            "demo}", "demo, llm: {provider: anthropic, model: m, apiKeyEnv: KEY}}"
+        )
+    )
+    assert notes(root) == []
 
 
 def test_files_nobody_uses_are_noted(tmp_path: Path) -> None:
