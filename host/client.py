@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Literal, TypeVar
+from urllib.parse import quote
 
 import httpx2
 from pydantic import Field, ValidationError
@@ -15,7 +16,7 @@ from pydantic import Field, ValidationError
 from host.ports import PortTaken
 from host.sessions import HostModel, Session
 from runtime.domain import errors
-from runtime.domain.errors import ConnectionFailure, Unauthorized, WorkshopError
+from runtime.domain.errors import ConnectionFailure, NotFound, Unauthorized, WorkshopError
 from runtime.domain.transitions import TransitionKind, TransitionStatus
 
 CALL_SECONDS = 30.0
@@ -133,7 +134,9 @@ class Daemon:
 
     def request(self, step: str, kind: TransitionKind) -> Transition:
         """Ask for a move, as the student."""
-        path = f"/api/steps/{step}/transition"
+        if "/" in step or step in ("", ".", ".."):  # no id, and an address of something else
+            raise NotFound(f"“{step}” is no step's id.")
+        path = f"/api/steps/{quote(step, safe='')}/transition"
         raw = self._call("POST", path, {"kind": kind.value}, role="student")
         return self._parsed(Transition, raw)
 

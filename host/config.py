@@ -84,10 +84,15 @@ def load() -> Config:
         raise BadRequest(f"{path()} cannot be used; mend it or delete it.") from error
 
 
-def change(name: str, value: str | None) -> Config:
-    """Set one setting, or forget it with None; raises BadRequest with what was expected."""
+def check_name(name: str) -> None:
+    """Raises BadRequest when there is no such setting."""
     if name not in NAMES:
         raise BadRequest(f"There is no setting “{name}”; there are {', '.join(NAMES)}.")
+
+
+def change(name: str, value: str | None) -> Config:
+    """Set one setting, or forget it with None; raises BadRequest with what was expected."""
+    check_name(name)
     field = name.removeprefix("help.").replace("-", "_")
     values = load().model_dump(exclude_none=True)
     values.pop(field, None)

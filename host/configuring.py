@@ -25,6 +25,7 @@ def configure(name: str | None, value: str | None, *, unset: bool) -> Answer:
             )
         value = _secret()
     if value is None:
+        config.check_name(name)
         raise BadRequest(f"{name}: name its value, or --unset to forget it.")
     return _shown(config.change(name, value))
 

@@ -105,7 +105,8 @@ def status(word: str | None) -> Answer:
     session = select(word)
     kept = sorted(path.name for path in session.kept.iterdir()) if session.kept.is_dir() else []
     entry = describe(session) | {"directory": str(session.directory), "kept": kept}
-    lines = [f"{name:<12} {_shown(value)}" for name, value in entry.items()]
+    shown = {**entry, "help": cost_shown(entry)}
+    lines = [f"{name:<12} {_shown(value)}" for name, value in shown.items()]
     return Answer(entry, "\n".join(lines))
 
 
@@ -166,9 +167,10 @@ def remove(word: str, *, keep_progress: bool, sure: bool) -> Answer:
         session.remove(keep_progress=keep_progress)
         if not keep_progress:
             Ledger().forget(session.name)
-    return Answer(
-        {"name": session.name, "keptProgress": keep_progress}, f"{session.name} is deleted."
-    )
+    said = f"{session.name} is deleted."
+    if keep_progress:
+        said = f"The files of {session.name} are deleted; ticks and recordings stay."
+    return Answer({"name": session.name, "keptProgress": keep_progress}, said)
 
 
 def _serve(wish: Wish, report: background.Report) -> ExitCode:

@@ -51,7 +51,7 @@ def move(
     """
     before = _kept(session)
     with daemon_of(session) as daemon:
-        wanted = step or daemon.status().step
+        wanted = daemon.status().step if step is None else step
         transition = daemon.request(wanted, kind)
         if session.holder() is None:
             with session.locked():  # nobody looks after it: be the host for this one move

@@ -6,6 +6,7 @@ starts the daemon again, which is for the page the same as a container swap.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -27,7 +28,7 @@ from host.sessions import (
     remove_tree,
     storage_errors,
 )
-from runtime.domain.errors import EngineFailure
+from runtime.domain.errors import EngineFailure, StorageFull
 from runtime.domain.transitions import TransitionKind
 
 POLL_SECONDS = 0.02
@@ -299,9 +300,19 @@ def copy_tree(source: Path, target: Path) -> None:
     done = subprocess.run(
         bubblewrap.as_owner(["cp", "-a", "--reflink=auto", "--", str(source), str(target)]),
         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        env={**os.environ, "LC_ALL": "C"},
     )  # fmt: skip
     if done.returncode != 0:
-        raise EngineFailure(f"{source} could not be copied: {done.stderr.strip()[-500:]}")
+        reason = _reason_of_cp(done.stderr)
+        if reason == os.strerror(errno.ENOSPC):
+            raise StorageFull(f"The disk that holds {target.parent} is full; free some space.")
+        raise EngineFailure(f"{source} could not be copied: {reason}.")
+
+
+def _reason_of_cp(said: str) -> str:
+    """Why its first file failed, without the path: one full disk fails every file after it."""
+    first = next(iter(said.splitlines()), "cp said nothing")
+    return first.rpartition(": ")[2][:500]
 
 
 def _rename(source: Path, target: Path) -> None:

@@ -193,7 +193,8 @@ def refused(directory: Path, error: OSError) -> PermissionRefused | StorageFull 
         return PermissionRefused(
             f"{directory} cannot be written ({error.strerror}); to mend it, {mend}."
         )
-    return StorageFailed(f"{directory} cannot be used: {error.strerror or error}.")
+    at = error.filename if isinstance(error.filename, str) else directory
+    return StorageFailed(f"{at} cannot be used: {error.strerror or error}.")
 
 
 def _create(path: Path) -> BinaryIO:

@@ -116,6 +116,13 @@ class Person:
         out, err = process.communicate(timeout=200)
         return Said(process.returncode, json.loads(out), err)
 
+    def printed(self, *words: str) -> str:
+        """What the CLI prints for people when all goes well."""
+        process = self.start(*words)
+        out, err = process.communicate(timeout=200)
+        assert process.returncode == 0, err
+        return out
+
     def run(self, *words: str) -> dict[str, Any]:
         """`run --detach` the workshop; what it says."""
         port = ("--port", str(self.port()))

@@ -62,6 +62,14 @@ def test_a_wrong_setting_is_a_sentence(name: str, value: str) -> None:
         config.change(name, value)
 
 
+def test_a_setting_that_is_none_is_named_before_its_value_is_asked_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.run(["config", "help.color", "--json"]) == ExitCode.INVALID_ARGUMENTS
+    message = json.loads(capsys.readouterr().out)["error"]["message"]
+    assert message.startswith("There is no setting “help.color”; there are help.key,")
+
+
 def test_the_environment_comes_before_what_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     config.change("help.key", "kept")
     assert config.load().find_key("MODEL_KEY") == "kept"

@@ -136,6 +136,16 @@ def test_a_locked_step_stays_locked_from_the_command_line(somebody: Person) -> N
     assert said.document["error"]["message"].endswith(".")
 
 
+@pytest.mark.parametrize("step", ["../first", "first/view?", "first?x=1", "fi%72st", ".", ""])
+def test_a_step_that_is_none_never_becomes_an_address_of_something_else(
+    me: Person, step: str
+) -> None:
+    me.run()
+    said = me.cli("go", step)
+    assert (said.code, said.document["error"]["code"]) == (83, "not_found")
+    assert f"“{step}”" in said.document["error"]["message"]
+
+
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_host_killed_in_a_move_is_mended_by_the_next_run(me: Person, moment: str) -> None:
     """Fault 15: one machine, at the step, with the event log whole."""

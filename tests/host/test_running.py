@@ -196,6 +196,9 @@ def test_looking_at_a_session(me: Person) -> None:
     assert (entry["completed"], entry["steps"]) == (0, 3)
     status = me.cli("status", str(me.workshop)).document["data"]
     assert status["session"]["directory"] == str(me.session.directory)
+    words = me.printed("status").splitlines()
+    assert "help         -" in words
+    assert not any("{" in line for line in words)
     assert me.cli("open").document["data"]["link"] == link
     assert any("serving" in line for line in me.cli("logs").document["data"]["lines"])
     assert "token" not in "".join(me.cli("logs").document["data"]["lines"])
@@ -207,7 +210,8 @@ def test_deleting_asks_and_can_keep_progress(me: Person) -> None:
     refused = me.cli("rm", "trip")
     assert refused.code == 81
     assert "--yes" in refused.document["error"]["message"]
-    assert me.cli("rm", "trip", "--keep-progress", "--yes").code == 0
+    kept = me.printed("rm", "trip", "--keep-progress", "--yes")
+    assert kept == "The files of trip are deleted; ticks and recordings stay.\n"
     assert machines(me.session) == []
     assert not me.session.workspace.exists()
     me.run()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from host.engines.sandbox import copy_tree
 from host.spec import FileSpec, Spec, StepSpec
 from host.states import States
-from runtime.domain.errors import InvalidWorkshop, NotFound
+from runtime.domain.errors import EngineFailure, InvalidWorkshop, NotFound, StorageFull
 from runtime.domain.transitions import TransitionKind
 from runtime.domain.workshop import NavigationMode, TerminalSettings
 
@@ -151,6 +154,32 @@ def test_an_unchanged_step_is_not_made_again_and_a_changed_one_is(tmp_path: Path
     assert build("true") == build("true")
     assert build("true") != build("echo")
     assert [line.split()[-1] for line in said] == ["s0.", "s1.", "s1."]
+
+
+def test_a_disk_that_fills_during_a_copy_is_said_in_one_sentence(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    source, disk = tmp_path / "source", tmp_path / "disk"
+    for folder in (source, disk):
+        folder.mkdir()
+    for number in range(3):
+        (source / f"it's {number}").write_bytes(b"x" * 100_000)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "none", disk], check=False, capture_output=True
+    )
+    if mounted.returncode != 0:
+        pytest.skip("this machine does not allow mounts")
+    try:
+        with pytest.raises(StorageFull) as raised:
+            copy_tree(source, disk / "copy")
+        assert raised.value.message == f"The disk that holds {disk} is full; free some space."
+    finally:
+        subprocess.run(["umount", disk], check=True)
+    with pytest.raises(EngineFailure) as failed:
+        copy_tree(source / "gone", tmp_path / "copy")
+    assert failed.value.message == (
+        f"{source / 'gone'} could not be copied: No such file or directory."
+    )
 
 
 def test_a_step_that_is_not_there_any_more_is_said(tmp_path: Path) -> None:

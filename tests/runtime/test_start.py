@@ -90,6 +90,21 @@ def test_a_full_volume_is_refused(root: Path) -> None:
     assert said == "The disk is full; nothing was changed. Free some space and try again.\n"
 
 
+@pytest.mark.parametrize("what", ["folder", "link", "pipe"])
+def test_something_else_in_the_place_of_the_event_log_is_named(root: Path, what: str) -> None:
+    log = root / "runtime" / "state-events.jsonl"
+    if what == "folder":
+        log.mkdir()
+    elif what == "pipe":
+        os.mkfifo(log)
+    else:
+        log.symlink_to("/etc/passwd")
+    code, said = refused(root)
+    assert code == 103
+    assert is_one_sentence(said)
+    assert said.startswith(f"{log} cannot be used: ")
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
