@@ -29,7 +29,7 @@ steps:
       ```
 
       ```bash
-      echo from the $((10 - 7))rd block
+      echo https://example.org/ "</title>" from the $((10 - 7))rd block
       ```
 """
 

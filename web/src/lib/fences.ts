@@ -25,6 +25,19 @@ export function parseFenceInfo(info: string): FenceInfo {
   return { language, terminal: isTerminalName(named) ? named : 'main' };
 }
 
+/**
+ * Text for an attribute of a button. The sanitiser takes attributes away that look like an address of
+ * an unknown kind (`git clone https://…`) or close an element (`</title>`); packed text never does.
+ */
+export function packed(text: string): string {
+  return encodeURIComponent(text.replace(/\p{Surrogate}/gu, '\ufffd')); // a lone one has no code
+}
+
+/** The text that was packed. */
+export function unpacked(value: string): string {
+  return decodeURIComponent(value);
+}
+
 const PROMPT = /^\s*[$#] (?=\S)/;
 const CONTINUED = /\\\s*$/;
 

@@ -10,7 +10,7 @@ import createMarkdown, {
   type RendererRule,
   type Token,
 } from 'markdown-it';
-import { commandsOf, hasCommands, parseFenceInfo } from './fences';
+import { commandsOf, hasCommands, packed, parseFenceInfo } from './fences';
 import { highlighted } from './highlight';
 import { resolveTarget, SECTION } from './links';
 import { admonitions, headingAnchors, taskLists } from './markdown-rules';
@@ -196,11 +196,11 @@ function codeBlock(
   escape: (text: string) => string,
 ): string {
   const commands = terminal === null ? code.replace(/\n$/, '') : commandsOf(code, language);
-  const copy = `<button type="button" class="copy" data-copy="${escape(commands)}">Copy</button>`;
+  const copy = `<button type="button" class="copy" data-copy="${packed(commands)}">Copy</button>`;
   const run =
     terminal === null || !hasCommands(code, language)
       ? ''
-      : `<button type="button" class="run" data-command="${escape(commands)}" ` +
+      : `<button type="button" class="run" data-command="${packed(commands)}" ` +
         `data-terminal="${terminal}">${runLabel(terminal)}</button>`;
   const label = language ? `${escape(language)} code` : 'Code';
   const body = highlighted(code, language) ?? escape(code);
