@@ -55,6 +55,7 @@ class Run:
         self._mover = Mover(session, engine, say)
         self._restarts: list[float] = []
         self._is_port_wanted = False
+        self._has_taken_over = False
 
     def set_up(
         self, origin: Origin, port: int | None, compile_to: Callable[[Path], None] | None
@@ -68,6 +69,9 @@ class Run:
                 f"{origin.engine}. Go on with --engine {engine}, or begin anew after: "
                 f"workshop rm {name}"
             )
+        if port is not None and not self._serves_on(port):
+            require_free(port)  # before anything is made or stopped
+        self._has_taken_over = True
         create(self._session, origin)
         if compile_to is not None:
             self._settle_artifact(compile_to)
@@ -111,8 +115,9 @@ class Run:
                 failures, last_answer = 0, time.monotonic()
 
     def stop(self) -> None:
-        """End the machine; files and progress stay."""
-        self._engine.stop(self._session)
+        """End the machine; files and progress stay. One that was refused a start is left alone."""
+        if self._has_taken_over:
+            self._engine.stop(self._session)
 
     def _lost_its_port(self) -> bool:
         """Whether another program took the port between our choice and the machine's start."""
@@ -158,11 +163,14 @@ class Run:
             return
         if running:
             self._engine.stop(session)
-        if wanted is not None:
-            require_free(wanted)
-        elif remembered is not None and not is_free(remembered):
+        if wanted is None and remembered is not None and not is_free(remembered):
             self._say(f"Port {remembered} is taken by another program; using another one.")
         session.update(port=wanted or choose(remembered))
+
+    def _serves_on(self, port: int) -> bool:
+        session = self._session
+        known = session.exists() and session.record().port == port
+        return known and self._engine.find(session) is not None
 
     def _daemon(self) -> Daemon:
         return Daemon(self._session, self._session.record().port or 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -174,6 +175,26 @@ def test_a_taken_port_is_refused_and_nothing_is_started(me: Person) -> None:
     assert (said.code, said.document["error"]["code"]) == (85, "port_taken")
     assert machines(Session(me.folder / "state" / "workshop" / "other")) == []
     assert me.cli("status", "trip").document["data"]["state"] == "running"
+    assert [each["name"] for each in me.cli("list").document["data"]["sessions"]] == ["trip"]
+
+
+def test_a_taken_port_does_not_stop_the_machine_that_runs_on_another(me: Person) -> None:
+    me.run()
+    holder = me.session.holder()
+    assert holder is not None
+    os.kill(holder, signal.SIGKILL)
+    until(lambda: me.session.holder() is None)
+    before = machines(me.session)
+    assert before
+    with attached(me.session) as shell, socket.create_server(("127.0.0.1", 0)) as other:
+        shell.run("mine=kept")
+        taken = str(other.getsockname()[1])
+        said = me.cli("run", str(me.workshop), "--detach", "--port", taken)
+        assert (said.code, said.document["error"]["code"]) == (85, "port_taken")
+        assert machines(me.session) == before
+        assert shell.run("echo $mine") == "kept\n"
+    assert me.cli("run", str(me.workshop), "--detach").code == 0
+    assert machines(me.session) == before
 
 
 def test_sessions_that_start_at_the_same_moment_get_a_port_each(me: Person) -> None:
