@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import orjson
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -55,7 +57,8 @@ async def openapi(request: Request) -> Response:
 
     state = request.app.state
     if not hasattr(state, "openapi"):
-        state.openapi = orjson.dumps(document(request.app.routes), option=orjson.OPT_SORT_KEYS)
+        made = await asyncio.to_thread(document, request.app.routes)  # 0.1 s of others' time
+        state.openapi = orjson.dumps(made, option=orjson.OPT_SORT_KEYS)
     return Response(state.openapi, media_type="application/json")
 
 

@@ -71,17 +71,24 @@ def _seen_spaces(line: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _line(line: bytes, spaces: list[tuple[int, int]], row: int, grid: Grid) -> bytes:
-    parts, end = [], len(line)
-    for start, stop in reversed(spaces):
-        before = ESCAPES.sub(b"", line[:start]).decode("utf-8", "replace")
-        further, column = divmod(grid.width(before), grid.cols)
-        # Behind a full row a terminal waits at its end, and a wide character may have left a gap.
-        is_known = further == 0 or (column > 0 and before.isascii())
+    """One walk along the line: a program decides how long it is, and nobody may wait for that."""
+    parts: list[bytes] = []
+    taken, measured, columns, is_ascii = 0, 0, 0, True
+    for start, stop in spaces:
+        text = ESCAPES.sub(b"", line[measured:start]).decode("utf-8", "replace")
+        measured = start
+        columns += grid.width(text)
+        is_ascii = is_ascii and text.isascii()
+        further, column = divmod(columns, grid.cols)
+        if further and not is_ascii:
+            break  # a wide character may have left a gap at the end of a row: all later ones, too
+        # Behind a full row a terminal waits at its end.
+        is_known = further == 0 or column > 0
         if is_known and column + stop - start <= grid.cols:
             cells = [grid.is_empty(column + each, row + further) for each in range(stop - start)]
-            parts += [line[stop:end], _drawn(cells)]
-            end = start
-    return line[:end] + b"".join(reversed(parts))
+            parts += [line[taken:start], _drawn(cells)]
+            taken = stop
+    return b"".join((*parts, line[taken:]))
 
 
 def _drawn(cells: list[bool]) -> bytes:

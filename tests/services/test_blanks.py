@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from runtime.services.blanks import passed_over
 from runtime.services.screen import Screen
 
 COLS, ROWS = 40, 6
@@ -51,6 +52,35 @@ def test_a_row_that_ends_in_a_space_and_waits_to_wrap_still_does() -> None:
         each.feed(b"next")
     assert screens[0].redraw() == screens[1].redraw()
     assert b"\r\nnext\r\nbelow" in screens[1].redraw()
+
+
+class Counted:
+    """A grid of empty cells that counts what it is asked to measure."""
+
+    cols = 10_000_000  # one row, so that every space has a known place
+
+    def __init__(self) -> None:
+        self.measured = 0
+
+    def is_empty(self, x: int, y: int) -> bool:
+        return True
+
+    def goes_on(self, y: int) -> bool:
+        return False
+
+    def width(self, text: str) -> int:
+        self.measured += len(text)
+        return len(text)
+
+
+def test_a_line_is_measured_once_however_many_gaps_it_has() -> None:
+    """Fault 29: a program prints one endless line of emoji, and the daemon still answers."""
+    grid = Counted()
+    gaps = 1_000
+    line = f"\x1b[0m\x1b[7m👩 x{OFF}".encode() * gaps
+    drawn = passed_over(line, 0, grid, joined=True)
+    assert drawn == line.replace(b" ", b"\x1b[1C")
+    assert grid.measured <= 3 * gaps
 
 
 def test_a_long_scroll_back_is_mended_where_it_is_newest() -> None:
