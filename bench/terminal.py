@@ -1,30 +1,27 @@
 """Key echo and floods of output through the whole daemon, recording on, beside two others.
 
 They are terminado, and terminado with `asciinema rec` between it and the shell: what a recorded
-terminal is usually made of. Each page is a real WebSocket client. terminado's messages are not
-decoded, only searched for the marker, so that its clients cost no more than ours.
+terminal is usually made of. Their pages are the same cheap reader (bench/pages.py).
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
 import uvloop
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.typing import Origin, Subprotocol
 
+from bench.pages import Page, our_page, reader, terminado_page
 from bench.start import free_port, milliseconds_to, resident_megabytes, started
 from bench.table import Row, ratio_row
 from tests.made import make_artifact
@@ -38,13 +35,11 @@ FLOOD = (
     "for i in 1 2 3; do echo en''ded-%s; sleep 0.1; done\r"
 )
 PAGES = 10
-PATIENCE_SECONDS = 120.0
 HISTORY = "yes 'a line of history, coloured \x1b[31mred\x1b[0m' | head -c 1200000; echo re''ady\r"
 SETTLED_SECONDS = 1.5  # asciinema throws away what was typed before it is ready
 ATTACHES = 20
 INTERRUPTS = 10
 CHAIN = "terminado + asciinema rec"
-PROTOCOL = Subprotocol("workshop.terminal.v1")
 TERMINADO = """
 import sys, tornado.ioloop, tornado.web
 from terminado import SingleTermManager, TermSocket
@@ -145,21 +140,25 @@ async def _alone(port: int) -> Alone:
     async with httpx2.AsyncClient(base_url=here, headers={"origin": here}) as http:
         opened = await http.post("/api/terminals", json={"name": "other"})
         opened.raise_for_status()
-    async with our_page(port) as page, our_page(port, "other") as other:
+    async with our_page(port, "other") as other:
         await other.type(HISTORY)
         await other.until("ready")
         attaches = [await _attach(port) for _ in range(ATTACHES)]
-        await other.type("yes\r")
-        reading = asyncio.create_task(other.until("never printed"))
-        await asyncio.sleep(0.5)
+    async with our_page(port) as page, reader(port, "other"):
+        await _start_flood(port)
         await page.type("echo re''ady\r")
         await page.until("ready")
         busy = await _echo(page)
-        reading.cancel()
-        await asyncio.gather(reading, return_exceptions=True)
     async with our_page(port, "other") as other:
         interrupts = [await _interrupt(other) for _ in range(INTERRUPTS)]
     return Alone(_percentile(attaches, 95), _percentile(busy, 99), max(interrupts))
+
+
+async def _start_flood(port: int) -> None:
+    """Without end, in the other terminal."""
+    async with our_page(port, "other") as other:
+        await other.type("yes\r")
+        await asyncio.sleep(1.0)
 
 
 async def _attach(port: int) -> float:
@@ -225,56 +224,6 @@ async def _flood(pages: list[Page]) -> float:
     await pages[0].type(FLOOD % len(pages))
     await asyncio.gather(*(page.until(f"ended-{len(pages)}") for page in pages))
     return time.perf_counter() - began
-
-
-class Page:
-    """A client of one terminal; `wrap` makes the frame that a server wants of typed text."""
-
-    def __init__(self, connection: ClientConnection, wrap: Callable[[str], str | bytes]) -> None:
-        self._connection = connection
-        self._wrap = wrap
-
-    async def type(self, text: str) -> None:
-        """Send keys."""
-        await self._connection.send(self._wrap(text))
-
-    async def until(self, text: str) -> None:
-        """Read frames up to one that has `text`; confirm what asks for it."""
-        wanted = text.encode()
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            tail = b""
-            while True:
-                frame = await self._connection.recv(decode=False)
-                assert isinstance(frame, bytes)
-                if frame.startswith(b'{"type":"offset"'):
-                    offset = json.loads(frame)["offset"]
-                    await self._connection.send(f'{{"type":"ack","offset":{offset}}}')
-                    continue
-                if frame.startswith((b'{"type":', b'["setup"')):
-                    continue
-                if wanted in tail + frame:
-                    return
-                tail = frame[-len(wanted) :]
-
-
-@asynccontextmanager
-async def our_page(port: int, terminal: str = "main") -> AsyncIterator[Page]:
-    """A page at the daemon's socket."""
-    address = f"ws://127.0.0.1:{port}/ws/terminal/{terminal}"
-    origin = Origin(f"http://127.0.0.1:{port}")
-    async with connect(
-        address, origin=origin, subprotocols=[PROTOCOL], compression=None, max_size=None
-    ) as connection:
-        yield Page(connection, str.encode)
-
-
-@asynccontextmanager
-async def terminado_page(port: int) -> AsyncIterator[Page]:
-    """A page at terminado's socket."""
-    async with connect(
-        f"ws://127.0.0.1:{port}/socket", compression=None, max_size=None
-    ) as connection:
-        yield Page(connection, lambda text: json.dumps(["stdin", text]))
 
 
 def _cpu_seconds(pid: int) -> float:

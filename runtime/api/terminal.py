@@ -23,10 +23,10 @@ from runtime.services.attachment import (
     Exited,
     Notice,
     Offset,
-    Redraw,
     Resized,
     Restarted,
 )
+from runtime.services.redraws import Redraw
 from runtime.services.terminal import Terminal, Terminals
 
 PROTOCOL: Final = "workshop.terminal.v1"

@@ -26,10 +26,10 @@ from runtime.services.attachment import (
     Exited,
     Frame,
     Offset,
-    Redraw,
     Resized,
     Restarted,
 )
+from runtime.services.redraws import Redraw
 from runtime.services.terminal import Terminal
 from runtime.services.watching import Watching
 

@@ -9,27 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from runtime.services.redraws import Redraw, Redraws
 from runtime.services.ring import Ring
 
 WINDOW_BYTES = 64 * 1024  # on their way and not confirmed
 FRAME_BYTES = 128 * 1024  # in one frame, for a page that does not confirm
 LAG_BYTES = 512 * 1024  # further behind than this, a redraw is the shorter way
-REDRAW_SECONDS = 0.05  # between two redraws: in a flood nobody can follow more of them
-REDRAW_REST = 4  # times as long as one took is left to others: a full scroll-back takes a while
 OFFSET_BYTES = 64 * 1024  # between two offsets told
-
-
-@dataclass(frozen=True)
-class Redraw:
-    """Draws the whole screen and scroll-back; what follows begins at `offset`."""
-
-    data: bytes
-    offset: int
 
 
 @dataclass(frozen=True)
@@ -69,9 +59,6 @@ class Stream(Protocol):
     ring: Ring
     latest: tuple[int, bytes]
 
-    def rejoin(self) -> tuple[bytes, int]:
-        """Bytes that draw what `ring` has led to, and the offset that goes on from there."""
-
 
 class Attachment:
     """What a page is given, as `frames`; `size` is what the page has room for."""
@@ -79,10 +66,9 @@ class Attachment:
     def __init__(
         self,
         stream: Stream,
+        redraws: Redraws,
         client: str,
         offset: int | None = None,
-        *,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Continues at `offset` when those bytes are still there, else begins with a redraw."""
         ring = stream.ring
@@ -90,6 +76,7 @@ class Attachment:
         self.size: tuple[int, int] | None = None
         self.close_code: int | None = None
         self._stream = stream
+        self._redraws = redraws
         self._must_redraw = offset is None or not ring.start <= offset <= ring.end
         self._sent = ring.end if offset is None or self._must_redraw else offset
         self.start = self._sent  # where the page's count begins
@@ -98,8 +85,6 @@ class Attachment:
         self._confirms = False
         self._notices: dict[type[Notice], tuple[int, Notice]] = {}  # the last of each kind
         self._wake = asyncio.Event()
-        self._clock = clock
-        self._next_redraw = clock()  # not before that
 
     async def frames(self) -> AsyncIterator[Frame]:
         """What to send, in order, until `end`; take the next when the last one was sent."""
@@ -109,7 +94,7 @@ class Attachment:
                 yield frame
                 continue
             self._wake.clear()
-            rest = self._next_redraw - self._clock() if self._must_redraw else 0.0
+            rest = self._redraws.rest() if self._must_redraw else 0.0
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(rest if rest > 0 else None):
                     await self._wake.wait()
@@ -145,9 +130,8 @@ class Attachment:
             return notice
         unconfirmed = self._sent - self._confirmed if self._confirms else 0
         if self._must_redraw:
-            if unconfirmed > WINDOW_BYTES // 2 or self._clock() < self._next_redraw:
-                return self._offset_once()
-            return self._redraw()
+            is_ready = unconfirmed <= WINDOW_BYTES // 2
+            return (self._redraw() if is_ready else None) or self._offset_once()
         room = WINDOW_BYTES - unconfirmed if self._confirms else FRAME_BYTES
         size = min(behind, room, *(at - self._sent for at, _ in self._notices.values()))
         if size <= 0 or self._sent - self._told >= OFFSET_BYTES:
@@ -162,14 +146,12 @@ class Attachment:
         self._sent += size
         return data
 
-    def _redraw(self) -> Redraw:
-        begin = self._clock()
-        data, offset = self._stream.rejoin()
-        end = self._clock()
-        self._next_redraw = max(begin + REDRAW_SECONDS, end + REDRAW_REST * (end - begin))
-        self._must_redraw = False
-        self._sent = self._told = self._confirmed = offset
-        return Redraw(data, self._sent)
+    def _redraw(self) -> Redraw | None:
+        redraw = self._redraws.take()
+        if redraw is not None:
+            self._must_redraw = False
+            self._sent = self._told = self._confirmed = redraw.offset
+        return redraw
 
     def _offset_once(self) -> Offset | None:
         if self._told == self._sent:

@@ -20,10 +20,10 @@ from runtime.services.kept import Kept, ShellSpec
 __all__ = ["Pty", "ShellSpec"]
 
 READ_BYTES = 8 * 1024  # the kernel gives at most 4 KiB at once; room for more costs time
-TURN_BYTES = 128 * 1024  # read before others get their turn
-LAST_TURNS = 8  # after the shell's end; a job it left behind may print without end
-FLOOD_BYTES = 4 * 1024  # after a turn of this much, more is let come together
-REST_SECONDS = 0.0005
+# A read waits, even of what does not block, for a worker of the kernel to fill the 4 KiB up again.
+TURN_BYTES = 32 * 1024  # read before others get their turn
+BATCH_BYTES = 128 * 1024  # given at once in a flood: a frame costs half of what two cost
+LAST_BYTES = 1 << 20  # after the shell's end; a job it left behind may print without end
 INPUT_QUEUE_BYTES = 64 * 1024  # more than this waits with its sender
 INPUT_SECONDS = 5.0  # a program that reads nothing for this long gets its input thrown away
 IUTF8 = 0x4000  # c_iflag: erase whole characters
@@ -53,7 +53,9 @@ class Pty:
         self._room = asyncio.Event()
         self._room.set()
         self._is_read = False
-        self._rest: asyncio.TimerHandle | None = None  # until the next turn of a flood
+        self._pieces: list[bytes] = []  # read and not given yet
+        self._held = 0  # bytes in _pieces
+        self._turn: asyncio.Handle | None = None  # the next one of a flood
         self._is_silent = False  # nobody will print anything any more
         self._master, self._slave = os.openpty()
         os.set_blocking(self._master, False)
@@ -78,16 +80,12 @@ class Pty:
 
     def pause(self) -> None:
         """Read no more for now; programs wait when the kernel's buffer is full."""
-        if self._rest is not None:
-            self._rest.cancel()
-            self._rest = None
         if self._is_read:
             self._loop.remove_reader(self._master)
             self._is_read = False
 
     def resume(self) -> None:
         """Read on."""
-        self._rest = None
         if not self._is_read and self._master >= 0 and not self._is_silent:
             self._loop.add_reader(self._master, self._read)
             self._is_read = True
@@ -170,35 +168,47 @@ class Pty:
         self._room.set()
 
     def _read(self) -> None:
-        if data := self._take():
-            self._on_output(data)
-            if len(data) >= FLOOD_BYTES and self._is_read:
-                self.pause()
-                self._rest = self._loop.call_later(REST_SECONDS, self.resume)
+        """One turn; what comes together is given together."""
+        if self._take(TURN_BYTES) and self._held < BATCH_BYTES and self._is_read:
+            if self._turn is None:
+                self._turn = self._loop.call_soon(self._read_on)
+        else:
+            self._give()
 
-    def _take(self) -> bytes:
-        """Everything that is there, up to TURN_BYTES: one frame costs half of what two cost."""
-        pieces: list[bytes] = []
-        size = 0
-        while size < TURN_BYTES:
+    def _read_on(self) -> None:
+        self._turn = None
+        if self._is_read:
+            self._read()
+        else:
+            self._give()
+
+    def _give(self) -> None:
+        pieces, self._pieces, self._held = self._pieces, [], 0
+        if pieces:
+            self._on_output(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+
+    def _take(self, most: int) -> bool:
+        """Read what is there, up to `most` bytes; whether there is more."""
+        wanted = self._held + most
+        while self._held < wanted:
             try:
                 piece = os.read(self._master, READ_BYTES)
             except BlockingIOError:
-                break
+                return False
             except OSError:  # EIO is the end of this file
                 piece = b""
             if not piece:
                 self._is_silent = True
                 self.pause()
-                break
-            pieces.append(piece)
-            size += len(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+                return False
+            self._pieces.append(piece)
+            self._held += len(piece)
+        return True
 
     def _ended(self, code: int) -> None:
-        for _ in range(LAST_TURNS):
-            if self._master >= 0 and (data := self._take()):
-                self._on_output(data)
+        if self._master >= 0:
+            self._take(LAST_BYTES)
+        self._give()
         self.close()
         self._on_exit(code)
 

@@ -25,6 +25,7 @@ from runtime.services.kept import Kept
 from runtime.services.life import Life, Surroundings
 from runtime.services.pty import ShellSpec
 from runtime.services.recording import Desk, Recording
+from runtime.services.redraws import Redraws
 from runtime.services.sizing import SharedSize
 from runtime.services.supervision import Supervision
 
@@ -68,6 +69,7 @@ class Terminal:
         self.exit_code: int | None = None
         self._size = SharedSize(self._resized)
         self.display = Display(self.size, int(surroundings.now().timestamp() * 1000) << 10)
+        self._redraws = Redraws(self.display)
         self._around = surroundings
         self._kept = Kept(surroundings.supervision)
         self._pages: list[Attachment] = []
@@ -139,7 +141,7 @@ class Terminal:
         """A page, for the length of the block; raises TooMany."""
         if len(self._pages) >= MAX_PAGES:
             raise TooMany(f"The terminal {self.name} has {MAX_PAGES} pages already; close one.")
-        page = Attachment(self.display, client, offset)
+        page = Attachment(self.display, self._redraws, client, offset)
         if self._closed:
             page.end(GONE)
         if not self.running and self.exit_code is not None:
@@ -161,7 +163,7 @@ class Terminal:
         """
         if len(self._watchers) >= MAX_PAGES:
             raise TooMany(f"{MAX_PAGES} people look at the terminal {self.name} already.")
-        watcher = Attachment(self.display, client, offset)
+        watcher = Attachment(self.display, self._redraws, client, offset)
         if self._closed:
             watcher.end(GONE)
         if not self.running and self.exit_code is not None:
@@ -280,6 +282,7 @@ class Terminal:
 
     def _resized(self, cols: int, rows: int) -> None:
         self.display.resize(cols, rows)
+        self._redraws.forget()
         if self._life is not None:
             self._life.resize(cols, rows)
         self._tell(Resized(cols, rows))

@@ -7,17 +7,15 @@ import asyncio
 from runtime.services.attachment import (
     FRAME_BYTES,
     LAG_BYTES,
-    REDRAW_REST,
-    REDRAW_SECONDS,
     WINDOW_BYTES,
     Attachment,
     Exited,
     Frame,
     Offset,
-    Redraw,
     Resized,
     Restarted,
 )
+from runtime.services.redraws import Redraw, Redraws
 from runtime.services.ring import Ring
 
 START = 1000
@@ -29,7 +27,8 @@ class Source:
     def __init__(self) -> None:
         self.ring = Ring(1 << 20, START)
         self.latest = (START, b"")
-        self.redraws = 0
+        self.redraws = Redraws(self)
+        self.made = 0
         self.rest = 0  # bytes that a redraw leaves out
 
     def print(self, data: bytes) -> None:
@@ -37,8 +36,8 @@ class Source:
         self.ring.append(data)
 
     def rejoin(self) -> tuple[bytes, int]:
-        self.redraws += 1
-        return b"redraw %d" % self.redraws, self.ring.end - self.rest
+        self.made += 1
+        return b"redraw %d" % self.made, self.ring.end - self.rest
 
 
 def ready(page: Attachment) -> list[Frame]:
@@ -55,7 +54,7 @@ def size(frames: list[Frame]) -> int:
 
 def drawn(source: Source, offset: int | None = START) -> Attachment:
     """A page that is up to date."""
-    page = Attachment(source, "page", offset)
+    page = Attachment(source, source.redraws, "page", offset)
     ready(page)
     return page
 
@@ -63,7 +62,7 @@ def drawn(source: Source, offset: int | None = START) -> Attachment:
 def test_a_new_page_begins_with_a_redraw_and_goes_on_with_bytes() -> None:
     source = Source()
     source.print(b"before")
-    page = Attachment(source, "page")
+    page = Attachment(source, source.redraws, "page")
     assert page.start == START + 6
     assert ready(page) == [Redraw(b"redraw 1", START + 6)]
     source.print(b"after")
@@ -74,16 +73,19 @@ def test_what_a_redraw_leaves_out_follows_as_bytes() -> None:
     source = Source()
     source.print(b"before the rest")
     source.rest = len(b" the rest")
-    assert ready(Attachment(source, "page")) == [Redraw(b"redraw 1", START + 6), b" the rest"]
+    assert ready(Attachment(source, source.redraws, "page")) == [
+        Redraw(b"redraw 1", START + 6),
+        b" the rest",
+    ]
 
 
 def test_a_page_that_comes_back_continues_at_its_byte() -> None:
     source = Source()
     source.print(b"0123456789")
-    page = Attachment(source, "page", START + 4)
+    page = Attachment(source, source.redraws, "page", START + 4)
     assert page.start == START + 4
     assert ready(page) == [b"456789"]
-    assert ready(Attachment(source, "page", START + 10)) == []
+    assert ready(Attachment(source, source.redraws, "page", START + 10)) == []
 
 
 def test_an_offset_that_is_too_old_or_of_another_stream_gets_a_redraw() -> None:
@@ -91,7 +93,7 @@ def test_an_offset_that_is_too_old_or_of_another_stream_gets_a_redraw() -> None:
     source.print(b"x" * (1 << 20))
     source.print(b"y" * 100)
     for offset in (START + 99, START - 1, 0, source.ring.end + 1):
-        page = Attachment(source, "page", offset)
+        page = Attachment(source, source.redraws, "page", offset)
         assert page.start == source.ring.end
         assert isinstance(ready(page)[0], Redraw)
 
@@ -242,20 +244,9 @@ async def test_frames_end_when_the_terminal_says_so() -> None:
     assert page.close_code == 4404
 
 
-def test_in_a_flood_redraws_keep_their_distance() -> None:
-    now = [0.0]
-    source = Source()
-    page = Attachment(source, "page", clock=lambda: now[0])
-    assert len(ready(page)) == 1
-    source.print(b"x" * (LAG_BYTES + 1))
-    assert ready(page) == [], "the last redraw was a moment ago"
-    now[0] = REDRAW_SECONDS
-    assert ready(page) == [Redraw(b"redraw 2", source.ring.end)]
-
-
 async def test_a_redraw_that_waited_comes_without_more_output() -> None:
     source = Source()
-    page = Attachment(source, "page")
+    page = Attachment(source, source.redraws, "page")
     frames = page.frames()
     assert await anext(frames) == Redraw(b"redraw 1", START)
     source.print(b"x" * (LAG_BYTES + 1))
@@ -264,20 +255,11 @@ async def test_a_redraw_that_waited_comes_without_more_output() -> None:
         assert await anext(frames) == Redraw(b"redraw 2", source.ring.end)
 
 
-def test_a_redraw_that_took_long_is_not_repeated_soon() -> None:
-    """While one is made nobody else is served."""
-    now = [0.0]
-
-    class Slow(Source):
-        def rejoin(self) -> tuple[bytes, int]:
-            now[0] += 0.1
-            return super().rejoin()
-
-    source = Slow()
-    page = Attachment(source, "page", clock=lambda: now[0])
-    assert isinstance(page._next(), Redraw)
+def test_pages_that_fell_behind_share_a_redraw() -> None:
+    source = Source()
+    pages = [drawn(source), drawn(source)]
     source.print(b"x" * (LAG_BYTES + 1))
-    now[0] += 0.1 * REDRAW_REST - 0.01
-    assert page._next() is None
-    now[0] += 0.02
-    assert isinstance(page._next(), Redraw)
+    [first], [second] = (ready(page) for page in pages)
+    assert first is second
+    source.print(b"more")
+    assert [ready(page) for page in pages] == [[b"more"], [b"more"]]
