@@ -56,7 +56,10 @@ export class StepHelp {
     private readonly step: string,
   ) {}
 
-  readonly hintsLeft = $derived((this.ladder?.hints ?? 0) > this.hints.length);
+  // Not a derived value: this outlives the panel that reads it first, and with it that would end.
+  get hintsLeft(): boolean {
+    return (this.ladder?.hints ?? 0) > this.hints.length;
+  }
 
   /** What there is, and what was asked before. */
   async load(): Promise<void> {
