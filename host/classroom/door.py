@@ -27,9 +27,10 @@ SLOW_SECONDS = 0.5  # what a wrong token costs its sender
 COOKIE_SECONDS = 30 * 24 * 3600
 
 WRONG_LINK = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Workshop</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <style>body{font:1rem/1.6 system-ui,sans-serif;max-width:34rem;margin:20vh auto;padding:0 1rem;
-color-scheme:light dark}</style><h1>This link does not work</h1>
-<p>Its token is wrong. Use the link that <code>workshop class</code> printed.</p></html>"""
+color-scheme:light dark}</style><main><h1>This link does not work</h1>
+<p>Its token is wrong. Use the link that <code>workshop class</code> printed.</p></main></html>"""
 
 
 class Door:

@@ -19,8 +19,9 @@ FOREVER = "public, max-age=31536000, immutable"  # file names of built assets ca
 COOKIE_SECONDS = 30 * 24 * 3600
 
 MESSAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Workshop</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <style>body{{font:1rem/1.6 system-ui,sans-serif;max-width:34rem;margin:20vh auto;padding:0 1rem;
-color-scheme:light dark}}</style><h1>{title}</h1><p>{message}</p></html>"""
+color-scheme:light dark}}</style><main><h1>{title}</h1><p>{message}</p></main></html>"""
 
 
 def page(name: str, role: Role, tokens: Tokens) -> Handler:
