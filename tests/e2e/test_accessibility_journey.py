@@ -328,13 +328,6 @@ def test_the_students_page_is_for_everybody(room: Room, visit: Visit, tmp_path: 
             ("a drawer", press("Steps", exact=False)),
             ("no drawer", press("Close the list of steps")),
             ("the terminal alone", press("Terminal")),
-            (
-                "a lost connection",
-                chain(
-                    lambda p: room.daemon.stop(),
-                    lambda p: p.get_by_text("The connection was lost."),
-                ),
-            ),
         ],
     )
 
