@@ -3,7 +3,7 @@
 A client library would be the slowest part of what the bench measures: ten pages of 100 MB are one
 gigabyte. So frames are only skipped, and searched for a text; nothing is copied or decoded.
 
-Run as a program (`python -m bench.pages PORT TERMINAL`) it is one page that reads until it is ended.
+`python -m bench.pages PORT TERMINAL` is one page that reads until it is ended.
 """
 
 from __future__ import annotations
