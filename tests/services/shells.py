@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from runtime.domain.events import Connected, Disconnected
-from runtime.services.attachment import Attachment, Exited, Frame, Offset, Redraw, Resized
+from runtime.services.attachment import Attachment, Exited, Frame, Offset, Resized
 from runtime.services.pty import ShellSpec
 from runtime.services.recorder import RecordInput
 from runtime.services.recording import Desk
+from runtime.services.redraws import Redraw
 from runtime.services.terminal import Terminal, Terminals
 from runtime.store.allowance import WhenFull
 from runtime.store.recordings import Recordings

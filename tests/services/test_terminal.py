@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from runtime.domain.errors import BadRequest, NotFound, TooMany
-from runtime.services.attachment import Redraw, Restarted
+from runtime.services.attachment import Restarted
+from runtime.services.redraws import Redraw
 from runtime.services.screen import Screen
 from runtime.services.terminal import MAX_PAGES, Terminal
 from tests.services.shells import PROMPT, descriptors, machine, shell, until

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from runtime.domain.errors import InvalidField, NotFound, TooMany
-from runtime.services.attachment import Exited, Redraw, Restarted
+from runtime.services.attachment import Exited, Restarted
+from runtime.services.redraws import Redraw
 from tests.services.shells import PROMPT, machine, until
 from tests.services.test_processes import HIDING, running, unique_sleep
 
