@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from host import config
 from host.engines import Engine
 from host.ledger import Ledger
+from host.relaypolicy import Policy
 from host.sessions import HELP_TOKEN, HELP_URL, Session, write_whole
 from runtime.domain.errors import BadRequest
 from runtime.domain.workshop import LlmSettings
@@ -79,7 +80,7 @@ def _relayed(
     settings: config.Config,
     say: Callable[[str], None],
 ) -> Iterator[None]:
-    from host.relay import PROVIDER_URL, Policy, Relay  # a server, which no other run needs
+    from host.relay import PROVIDER_URL, Relay  # a server, which no other run needs
 
     name, listen = INSIDE[engine.name]
     before = session.secret(HELP_URL)

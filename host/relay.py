@@ -11,11 +11,11 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import re
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 
 import httpx2
 import uvicorn
@@ -23,42 +23,33 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Message, Receive, Scope, Send
 
-from host.ledger import Ledger, Spent
+from host.ledger import Ledger
+from host.relayconnection import Connection
+from host.relaymeter import BYTES_PER_TOKEN, Meter
+from host.relaypolicy import Policy, Refused
+from host.relayquestion import passed_on
 from runtime.domain.errors import EngineFailure
 
 PROVIDER_URL = "https://api.anthropic.com"
 MAX_BODY_BYTES = 1 << 20  # 1 MiB
 MAX_ERROR_BYTES = 64 << 10
+PATIENCE_SECONDS = 10.0  # for a request's head, and for its body
+ANSWER_SECONDS = 600.0  # the longest answer, however slowly it is read
 MOST_AT_ONCE = 4  # a session asks one at a time
-BYTES_PER_TOKEN = 4
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 120.0
 START_SECONDS = 10.0
 BUDGET_ERROR = "workshop_budget_error"  # the daemon's client knows it
-FORWARDED = ("system", "messages")  # of a request; all else is set here or left out
-
-
-@dataclass(frozen=True)
-class Policy:
-    """What one session may ask for; budgets in tokens, in and out."""
-
-    session: str
-    workshop: str
-    token: str
-    model: str
-    max_tokens: int
-    session_tokens: int
-    workshop_tokens: int | None = None
-
-
-@dataclass
-class Refused(Exception):
-    """The answer to a request that is not forwarded."""
-
-    status: int
-    kind: str
-    message: str
+DEFAULT_VERSION = "2023-06-01"
+KINDS = (  # of the model's errors; what else it says is not repeated
+    *("invalid_request_error", "authentication_error", "billing_error", "permission_error"),
+    *("not_found_error", "request_too_large", "rate_limit_error", "timeout_error"),
+    *("api_error", "overloaded_error"),
+)
+_VERSION = re.compile(r"\d{4}-\d\d-\d\d")
+_SECONDS = re.compile(r"\d{1,9}(\.\d{1,3})?")
 
 
 class Relay:
@@ -72,12 +63,14 @@ class Relay:
         *,
         upstream: str = PROVIDER_URL,
         say: Callable[[str], None] = lambda _: None,
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         self._policy = policy
         self._key = key
         self._ledger = ledger
         self._upstream = upstream.rstrip("/")
         self._say = say
+        self._patience_seconds = patience_seconds
         self._reserved = 0
         self._under_way = 0
         self._complained = False
@@ -96,6 +89,7 @@ class Relay:
         listener = _listen(host, port)
         config = uvicorn.Config(
             self.app,
+            http=type("Patient", (Connection,), {"patience_seconds": self._patience_seconds}),
             lifespan="off",
             access_log=False,
             log_config=None,
@@ -124,21 +118,11 @@ class Relay:
     async def _messages(self, request: Request) -> Response:
         try:
             self._authorise(request)
-            body = await self._body(request)
-            reserved = self._reserve(body)
+            body = passed_on(await self._body(request), self._policy)
         except Refused as refused:
             return _error(refused)
-        meter = Meter(len(body) // BYTES_PER_TOKEN)
-        try:
-            upstream = await self._send(request, body)
-        except httpx2.HTTPError:
-            self._settle(reserved, Spent())
-            return _error(Refused(502, "api_error", "The model cannot be reached."))
-        if upstream.status_code != 200:
-            return await self._refusal(upstream, reserved)
-        return StreamingResponse(
-            self._pass_on(upstream, meter, reserved), media_type="text/event-stream"
-        )
+        version = request.headers.get("anthropic-version", "")
+        return _Passage(lambda: self._answer(body, version))
 
     def _authorise(self, request: Request) -> None:
         sent = request.headers.get("x-api-key") or ""
@@ -149,31 +133,44 @@ class Relay:
             raise Refused(401, "authentication_error", "This is not the session's token.")
 
     async def _body(self, request: Request) -> bytes:
-        """The request as it is forwarded: what is allowed of it, and nothing else."""
         raw = bytearray()
-        async for piece in request.stream():
-            raw += piece
-            if len(raw) > MAX_BODY_BYTES:
-                raise Refused(413, "request_too_large", "The question is too large.")
         try:
-            asked = json.loads(bytes(raw))
-        except (ValueError, RecursionError):
-            asked = None
-        if not isinstance(asked, dict):
-            raise Refused(400, "invalid_request_error", "The body is not a JSON object.")
-        policy = self._policy
-        if asked.get("model") != policy.model:
-            raise Refused(403, "permission_error", f"Only the model {policy.model} may be asked.")
-        wanted = asked.get("max_tokens")
-        if not isinstance(wanted, int) or not 1 <= wanted <= policy.max_tokens:
-            raise Refused(
-                403, "permission_error", f"max_tokens may be 1 to {policy.max_tokens} here."
-            )
-        if asked.get("stream") is not True:
-            raise Refused(403, "permission_error", "Only streamed answers are passed on.")
-        allowed = {name: asked[name] for name in FORWARDED if name in asked}
-        fixed = {"model": policy.model, "max_tokens": wanted, "stream": True}
-        return json.dumps({**allowed, **fixed}).encode()
+            async with asyncio.timeout(self._patience_seconds):
+                async for piece in request.stream():
+                    raw += piece
+                    if len(raw) > MAX_BODY_BYTES:
+                        raise Refused(413, "request_too_large", "The question is too large.")
+        except TimeoutError:
+            raise Refused(408, "timeout_error", "The question did not come in time.") from None
+        return bytes(raw)
+
+    @asynccontextmanager
+    async def _answer(self, body: bytes, version: str) -> AsyncIterator[Response]:
+        """What the session is answered; what it cost is counted at the end, however it comes."""
+        meter: Meter | None = None
+        try:
+            reserved = self._reserve(body)
+        except Refused as refused:
+            yield _error(refused)
+            return
+        try:
+            async with self._sent(body, version) as upstream:
+                if upstream.status_code == 200:
+                    meter = Meter(len(body) // BYTES_PER_TOKEN)
+                    yield StreamingResponse(
+                        _measured(upstream, meter), media_type="text/event-stream"
+                    )
+                else:
+                    yield await self._refusal(upstream)
+        except httpx2.HTTPError:
+            if meter is not None:  # it has begun to answer: the session sees it break off
+                raise
+            yield _error(Refused(502, "api_error", "The model cannot be reached."))
+        finally:
+            self._reserved -= reserved
+            self._under_way -= 1
+            if meter is not None:
+                self._ledger.add(self._policy.session, self._policy.workshop, meter.spent)
 
     def _reserve(self, body: bytes) -> int:
         """Tokens set aside for this request; Refused when a budget does not hold them."""
@@ -191,13 +188,7 @@ class Relay:
         self._under_way += 1
         return wanted
 
-    def _settle(self, reserved: int, spent: Spent) -> None:
-        self._reserved -= reserved
-        self._under_way -= 1
-        if spent.total:
-            self._ledger.add(self._policy.session, self._policy.workshop, spent)
-
-    async def _send(self, request: Request, body: bytes) -> httpx2.Response:
+    def _sent(self, body: bytes, version: str) -> AbstractAsyncContextManager[httpx2.Response]:
         if self._client is None:
             timeout = httpx2.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
             self._client = httpx2.AsyncClient(timeout=timeout, follow_redirects=False)
@@ -205,92 +196,84 @@ class Relay:
             "authorization": f"Bearer {self._key}",
             "content-type": "application/json",
             "accept": "text/event-stream",
-            "anthropic-version": request.headers.get("anthropic-version", "2023-06-01"),
+            "anthropic-version": version if _VERSION.fullmatch(version) else DEFAULT_VERSION,
         }
-        sent = self._client.build_request(
+        return self._client.stream(
             "POST", f"{self._upstream}/v1/messages", content=body, headers=headers
         )
-        return await self._client.send(sent, stream=True)
 
-    async def _refusal(self, upstream: httpx2.Response, reserved: int) -> Response:
-        """The model's own refusal, passed on."""
-        try:
-            content = (await upstream.aread())[:MAX_ERROR_BYTES]
-        except httpx2.HTTPError:
-            content = b"{}"
-        finally:
-            self._settle(reserved, Spent())
-            await upstream.aclose()
-        if upstream.status_code in (401, 403) and not self._complained:
+    async def _refusal(self, upstream: httpx2.Response) -> Response:
+        """The model's own refusal, by its kind alone: its words may hold what it was sent."""
+        status = upstream.status_code if 400 <= upstream.status_code < 600 else 502
+        if status in (401, 403) and not self._complained:
             self._complained = True
             self._say(
-                f"The model's API refused the key (status {upstream.status_code}). Change it with: "
+                f"The model's API refused the key (status {status}). Change it with: "
                 "workshop config help.key"
             )
-        kept = {"retry-after"} & set(upstream.headers)
-        headers = {name: upstream.headers[name] for name in kept}
-        return Response(content, upstream.status_code, headers, media_type="application/json")
+        kind = await _kind(upstream)
+        answer = _error(Refused(status, kind, f"The model's API answered {status}."))
+        wait = upstream.headers.get("retry-after", "")
+        if _SECONDS.fullmatch(wait):
+            answer.headers["retry-after"] = wait
+        return answer
 
-    async def _pass_on(
-        self, upstream: httpx2.Response, meter: Meter, reserved: int
-    ) -> AsyncIterator[bytes]:
+
+class _Passage(Response):
+    """A response that is made while it is sent, and ended when the session leaves."""
+
+    def __init__(self, make: Callable[[], AbstractAsyncContextManager[Response]]) -> None:
+        self._make = make
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As Starlette calls it."""
+        passing = asyncio.create_task(self._pass(scope, send), name="pass an answer on")
+        leaving = asyncio.create_task(_left(receive), name="see a session leave")
         try:
-            async for piece in upstream.aiter_bytes():
-                meter.feed(piece)
-                yield piece
+            await asyncio.wait(
+                (passing, leaving), timeout=ANSWER_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
         finally:
-            # Also when the session leaves: the request upstream ends, and what came is counted.
-            self._settle(reserved, meter.spent)
-            with _shielded():
-                await upstream.aclose()
+            passing.cancel()
+            leaving.cancel()
+            await asyncio.wait((passing, leaving))
+        if not passing.cancelled():
+            passing.result()  # its failure is this response's
+
+    async def _pass(self, scope: Scope, send: Send) -> None:
+        async with self._make() as response:
+            await response(scope, _never, send)
 
 
-class Meter:
-    """Reads along what an answer costs; estimates what the model did not come to say."""
-
-    def __init__(self, estimated_input: int) -> None:
-        self._input = estimated_input
-        self._output = 0
-        self._written = 0
-        self._rest = b""
-
-    @property
-    def spent(self) -> Spent:
-        """Tokens so far."""
-        return Spent(self._input, max(self._output, self._written // BYTES_PER_TOKEN // 2))
-
-    def feed(self, piece: bytes) -> None:
-        """The next bytes of the stream."""
-        *lines, self._rest = (self._rest + piece).split(b"\n")
-        for line in lines:
-            if line.startswith(b"data:"):
-                self._read(line[5:])
-        self._rest = self._rest[-MAX_BODY_BYTES:]
-
-    def _read(self, data: bytes) -> None:
-        try:
-            event = json.loads(data)
-            match event["type"]:
-                case "message_start":
-                    usage = event["message"]["usage"]
-                    cached = ("cache_creation_input_tokens", "cache_read_input_tokens")
-                    self._input = int(usage["input_tokens"])
-                    self._input += sum(int(usage.get(name) or 0) for name in cached)
-                case "message_delta":
-                    self._output = int(event["usage"]["output_tokens"])
-                case "content_block_delta":
-                    self._written += len(str(event["delta"].get("text", "")).encode())
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return  # not ours to judge
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
-@contextmanager
-def _shielded() -> Iterator[None]:
-    """A cancelled answer closes what it can; the rest goes with the connection."""
+async def _never() -> Message:
+    """For responses that would look for the session's leaving themselves."""
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def _measured(upstream: httpx2.Response, meter: Meter) -> AsyncIterator[bytes]:
+    async for piece in upstream.aiter_bytes():
+        meter.feed(piece)
+        yield piece
+
+
+async def _kind(upstream: httpx2.Response) -> str:
+    """The error's type in the model's answer, when it is one of its own."""
+    raw = b""
     try:
-        yield
-    except asyncio.CancelledError:
-        return
+        async for piece in upstream.aiter_bytes():
+            raw += piece
+            if len(raw) > MAX_ERROR_BYTES:
+                break
+        said = json.loads(raw)["error"]["type"]
+    except (httpx2.HTTPError, ValueError, KeyError, TypeError, RecursionError):
+        return "api_error"
+    return said if said in KINDS else "api_error"
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -312,9 +295,10 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _error(refused: Refused) -> Response:
-    """In the model's own shape."""
+    """In the model's own shape; the rest of the request is not waited for."""
     error = {"type": refused.kind, "message": refused.message}
-    return JSONResponse({"type": "error", "error": error}, refused.status)
+    headers = {"connection": "close"}
+    return JSONResponse({"type": "error", "error": error}, refused.status, headers)
 
 
 async def _not_here(request: Request, error: Exception) -> Response:

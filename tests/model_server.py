@@ -104,19 +104,32 @@ def _handler(model: ModelServer) -> type[BaseHTTPRequestHandler]:
             model.requests.append(request)
             self._request = request
             behaviour = model.chosen(request)
-            if behaviour in ERRORS:
+            if behaviour == "stall-head":
+                self._stall_head()
+            elif behaviour in ERRORS:
                 self._refuse(*ERRORS[behaviour])
             else:
                 self._stream(behaviour)
 
+        def _stall_head(self) -> None:
+            """A model that thinks before its first byte, as a real one does."""
+            try:
+                self._wait(STALL_SECONDS)
+            except BrokenPipeError:
+                self._request.gone = time.monotonic()
+                self.close_connection = True
+
         def _refuse(self, status: int, kind: str, headers: dict[str, str]) -> None:
-            error = {"type": "error", "error": {"type": kind, "message": f"This is {kind}."}}
+            key = self.headers.get("authorization", "")  # a careless server repeats it
+            message = f"This is {kind} for {key}."
+            error = {"type": "error", "error": {"type": kind, "message": message}}
             raw = json.dumps(error).encode()
             self.send_response(status)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(raw)))
             for name, value in headers.items():
                 self.send_header(name, value)
+            self.send_header("x-seen", key)
             self.end_headers()
             self.wfile.write(raw)
 

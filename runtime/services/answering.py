@@ -218,9 +218,11 @@ class Answering:
         """What the model says it cost, or our estimate where it did not come to say it."""
         result = self._result
         written = estimate_tokens(got)
+        said = usage.output if usage is not None else 0  # which it says at the end only
         result.input_tokens += usage.input if usage is not None else prompt.tokens
-        result.output_tokens += max(usage.output, written // 2) if usage is not None else written
-        result.estimated = result.estimated or usage is None or usage.output < written // 2
+        result.output_tokens += max(said, written // 2) if said else written
+        is_told = usage is not None and said >= min(written, max(1, written // 2))
+        result.estimated = result.estimated or not is_told
 
     def _show(self, text: str) -> None:
         if text:

@@ -331,6 +331,14 @@ def test_a_model_that_fails_is_a_sentence_and_what_came_is_marked(
     assert asker.ask()[-1][0] == "done", "the slot is free again"
 
 
+def test_an_answer_without_its_end_costs_what_was_written(asker: Asker) -> None:
+    asker.model.behaviour = "no-stop"
+    asker.ask()
+    tokens = asker.history()[0]["tokens"]
+    assert tokens["output"] == -(-len(ANSWER) // 4)
+    assert tokens["estimated"]
+
+
 def test_a_stalled_model_ends_at_the_deadline(serve: Serve, model: ModelServer) -> None:
     """Fault 21."""
     asker = make(serve, model, WORKSHOP_LLM_TIMEOUT="1")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import socket
 import time
 from collections.abc import Iterator
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,9 @@ import httpx2
 import pytest
 
 from host.ledger import Ledger, Spent
-from host.relay import Meter, Policy, Relay
+from host.relay import Relay
+from host.relaymeter import Meter
+from host.relaypolicy import Policy
 from runtime.services.llm import Model, ModelFailed
 from tests.model_server import ANSWER, ModelServer, model_server
 
@@ -27,6 +31,7 @@ ASKED: dict[str, Any] = {
     "system": "Be kind.",
     "messages": [{"role": "user", "content": "How?"}],
 }
+DOCUMENT = {"type": "document", "source": {"type": "url", "url": "http://127.0.0.1/thick.pdf"}}
 
 
 @pytest.fixture
@@ -111,6 +116,12 @@ def test_another_token_is_refused(relay: str, model: ModelServer, token: str) ->
         ({"max_tokens": "500"}, 403),
         ({"stream": False}, 403),
         ({"messages": [{"role": "user", "content": "x" * (1 << 20)}]}, 413),
+        ({"max_tokens": True}, 403),
+        ({"messages": []}, 403),
+        ({"messages": "How?"}, 403),
+        ({"messages": [{"role": "user", "content": [DOCUMENT]}]}, 403),
+        ({"messages": [{"role": "system", "content": "Obey."}]}, 403),
+        ({"system": [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}]}, 403),
     ],
 )
 def test_only_what_the_workshop_configures_is_passed_on(
@@ -207,10 +218,86 @@ async def test_a_session_that_leaves_ends_the_request_and_pays_what_came(
         await asyncio.sleep(0.02)
     assert model.requests[0].gone is not None
     assert model.requests[0].gone - left < 1
-    await counted(ledger, Spent(321, 0))
+    await counted(ledger, Spent(321, 1))
     await client.close()
     model.behaviour = "normal"
     assert await ask(relay) == ANSWER, "nothing stays reserved"
+
+
+async def test_a_session_that_leaves_before_the_first_byte_ends_the_request_too(
+    relay: str, model: ModelServer
+) -> None:
+    """Fault 24, through the relay."""
+    model.behaviour = "stall-head"
+    for number in range(6):  # more than may be under way at once
+        asking = asyncio.create_task(ask(relay))
+        while len(model.requests) == number:
+            await asyncio.sleep(0.01)
+        left = time.monotonic()
+        asking.cancel()
+        while model.requests[number].gone is None and time.monotonic() - left < 3:
+            await asyncio.sleep(0.02)
+        assert (model.requests[number].gone or left + 3) - left < 1
+    model.behaviour = "normal"
+    assert await ask(relay) == ANSWER, "nothing stays reserved"
+
+
+async def test_a_session_that_leaves_at_once_leaves_nothing_reserved(
+    relay: str, model: ModelServer
+) -> None:
+    """Fault 24, through the relay."""
+    for pause in range(24):
+        asking = asyncio.create_task(ask(relay))
+        while len(model.requests) == pause:
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(pause / 2000)
+        asking.cancel()
+        await asyncio.wait([asking])
+    assert await ask(relay) == ANSWER
+
+
+def test_a_header_that_cannot_be_sent_on_leaves_nothing_reserved(
+    relay: str, model: ModelServer
+) -> None:
+    headers = [(b"authorization", f"Bearer {TOKEN}".encode()), (b"anthropic-version", b"\xff")]
+    for _ in range(6):
+        httpx2.post(f"{relay}/v1/messages", json=ASKED, headers=headers, timeout=20)
+    assert post(relay, ASKED).status_code == 200
+    assert model.requests[-1].headers["anthropic-version"].isascii()
+
+
+@pytest.mark.parametrize("behaviour", ["401", "429", "500"])
+def test_what_a_careless_server_says_of_the_key_stays_here(
+    relay: str, model: ModelServer, behaviour: str
+) -> None:
+    """Fault 1."""
+    model.behaviour = behaviour
+    refused = post(relay, ASKED)
+    assert refused.status_code == int(behaviour)
+    assert KEY not in refused.text + str(refused.headers)
+    assert refused.json()["error"]["type"] in refused.text
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_slow_senders_and_many_connections_cannot_take_this_computers_files(
+    model: ModelServer, ledger: Ledger
+) -> None:
+    """Fault 43, at the relay."""
+    relay = Relay(POLICY, KEY, ledger, upstream=model.url, patience_seconds=0.5)
+    before = open_files() + 200  # ours, too
+    head = f"POST /v1/messages HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n"
+    with relay.serving("127.0.0.1", 0) as port, ExitStack() as crowd:
+        for number in range(200):
+            one = crowd.enter_context(socket.create_connection(("127.0.0.1", port)))
+            one.sendall(head.encode() + (b"content-length: 9\r\n\r\n{" if number % 2 else b"x"))
+        time.sleep(0.2)
+        assert open_files() - before < 60
+        time.sleep(1)
+        assert open_files() - before < 20, "the slow ones were let go"
+        assert post(f"http://127.0.0.1:{port}", ASKED).status_code == 200
 
 
 async def test_a_model_that_is_not_there_is_told(ledger: Ledger) -> None:
@@ -225,6 +312,13 @@ def test_a_port_that_is_taken_is_replaced(model: ModelServer, ledger: Ledger) ->
     second = Relay(POLICY, KEY, ledger, upstream=model.url)
     with first.serving("127.0.0.1", 0) as port, second.serving("127.0.0.1", port) as other:
         assert other != port
+
+
+def test_an_answer_that_is_left_before_its_end_costs_what_was_written() -> None:
+    meter = Meter(99)
+    delta = {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "x" * 4000}}
+    meter.feed(b"data: " + json.dumps(delta).encode() + b"\n\n")
+    assert meter.spent == Spent(99, 1000)
 
 
 def test_the_meter_reads_whatever_way_the_stream_is_cut() -> None:
