@@ -194,7 +194,7 @@ class Answering:
                 "help_budget", "What is left of this session's help is too little for an answer."
             )
         screen = inquiry.guard.screen(inquiry.known) if inquiry.guard is not None else None
-        got, usage = "", None
+        got, usage, is_free = "", None, False
         try:
             pieces = self.model.answer(prompt.system, prompt.user, room)
             async with aclosing(pieces):
@@ -211,8 +211,12 @@ class Answering:
             if screen is not None:
                 self._show(screen.finish())
             return screen is None or screen.spoiler is None
+        except ModelFailed as failure:
+            is_free = failure.is_free and usage is None
+            raise
         finally:
-            self._count(prompt, usage, got)
+            if not is_free:
+                self._count(prompt, usage, got)
 
     def _count(self, prompt: Prompt, usage: Usage | None, got: str) -> None:
         """What the model says it cost, or our estimate where it did not come to say it."""

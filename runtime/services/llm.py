@@ -36,12 +36,16 @@ class Usage:
 
 
 class ModelFailed(Exception):
-    """No whole answer came; the message is a sentence for the student, `code` for programs."""
+    """No whole answer came; the message is a sentence for the student, `code` for programs.
 
-    def __init__(self, code: str, message: str) -> None:
+    `is_free` says that the model did not begin, so that nothing was used.
+    """
+
+    def __init__(self, code: str, message: str, *, is_free: bool = False) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.is_free = is_free
 
 
 class _AgainPossible(Exception):
@@ -150,7 +154,9 @@ class Model:
         except (anthropic.APIError, httpx2.HTTPError, httpx2.StreamError, ValueError) as error:
             if spoke:
                 raise _cut() from error
-            failure = ModelFailed("help_unreachable", "The model cannot be reached right now.")
+            failure = ModelFailed(
+                "help_unreachable", "The model cannot be reached right now.", is_free=True
+            )
             raise _AgainPossible(failure) from error
         raise _cut()
 
@@ -197,17 +203,24 @@ def _of_status(error: anthropic.APIStatusError, *, spoke: bool) -> ModelFailed |
     if spoke:
         return ModelFailed("help_cut", "The model failed in the middle of its answer.")
     if kind == BUDGET_ERROR or (kind == "billing_error" or status == 402):
-        return ModelFailed("help_budget", "The money or tokens set aside for help are used up.")
+        return ModelFailed(
+            "help_budget", "The money or tokens set aside for help are used up.", is_free=True
+        )
     if kind == "rate_limit_error" or status == 429:
-        failure = ModelFailed("help_overloaded", "The model is asked too much right now.")
+        failure = ModelFailed(
+            "help_overloaded", "The model is asked too much right now.", is_free=True
+        )
         return _AgainPossible(failure, _retry_after(error))
     if kind in ("overloaded_error", "api_error", "timeout_error") or status >= 500:
-        failure = ModelFailed("help_overloaded", "The model has a problem of its own right now.")
+        failure = ModelFailed(
+            "help_overloaded", "The model has a problem of its own right now.", is_free=True
+        )
         return _AgainPossible(failure, _retry_after(error))
     log.error("the model refused a question: %s %s", status, kind)
     return ModelFailed(
         "help_refused",
         "The model refused the question. Whoever runs this workshop finds the reason in its log.",
+        is_free=True,
     )
 
 

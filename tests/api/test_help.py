@@ -331,6 +331,13 @@ def test_a_model_that_fails_is_a_sentence_and_what_came_is_marked(
     assert asker.ask()[-1][0] == "done", "the slot is free again"
 
 
+@pytest.mark.parametrize("behaviour", ["429", "500", "529", "401"])
+def test_a_question_that_was_not_taken_costs_nothing(asker: Asker, behaviour: str) -> None:
+    asker.model.behaviour = behaviour
+    asker.ask()
+    assert asker.history()[0]["tokens"] == {"input": 0, "output": 0}
+
+
 def test_an_answer_without_its_end_costs_what_was_written(asker: Asker) -> None:
     asker.model.behaviour = "no-stop"
     asker.ask()
