@@ -1,8 +1,11 @@
-"""A workshop as one multi-stage Containerfile: `start`, then a stage for each step.
+"""A workshop as one multi-stage Containerfile: two stages for the start and for each step.
 
-A stage is FROM the image of the stage before it, by its tag: stages are built one after the other,
-each with a name of its own at once. Commands are written in exec form, which needs no quoting rules
-of any shell and is understood by podman's and docker's builders alike. Nothing here touches a disk.
+The first makes the machine's state: the base, or the state before it, and what the step adds. The
+second puts the artifact on top, and is the step's image. So a changed text makes no command run
+again, and no command finds the texts and solutions. Stages are FROM each other's tags: they are
+built one after the other, each with a name of its own at once. Commands are written in exec form,
+which needs no quoting rules of any shell and is understood by podman's and docker's builders alike.
+Nothing here touches a disk.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from host.imagedigest import Digests
 from host.spec import FileSpec, Spec, StepSpec
 from runtime.domain.errors import InvalidWorkshop
 
@@ -79,7 +83,7 @@ class Instruction:
 
 @dataclass(frozen=True)
 class Stage:
-    """One image: `step` is None for `start`, `tag` its full name."""
+    """One thing to build: `step` is None for the start, `tag` its full name."""
 
     name: str
     tag: str
@@ -93,6 +97,14 @@ class Stage:
         return self.step.id if self.step else START
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """How one image is made: `state` is all but the artifact, `image` that and the artifact."""
+
+    state: Stage
+    image: Stage
+
+
 def tag(spec: Spec, step: str | None = None) -> str:
     """The image of a step's solved state, or of the start: the name that `workshop run` looks for.
 
@@ -101,28 +113,40 @@ def tag(spec: Spec, step: str | None = None) -> str:
     return f"{spec.image}:{step or START}"
 
 
-def stages(
+def state_tag(spec: Spec, step: str | None = None) -> str:
+    """The state below a step's image; no step has such an id."""
+    return f"{spec.image}:_state-{step or START}"
+
+
+def recipes(
     spec: Spec,
     base: Base,
-    digests: Sequence[str],
+    digests: Sequence[Digests],
     extras: Extras = Extras(),
     full_name: Callable[[str], str] = str,
-) -> tuple[Stage, ...]:
-    """All stages. `digests` are those of the start and of each step; `full_name` gives the name a
-    container program has for an image made here.
+) -> tuple[Recipe, ...]:
+    """Of all images. `digests` are those of the start and of each step; `full_name` gives the name
+    a container program has for an image made here.
 
     Raises InvalidWorkshop for what no Containerfile can say.
     """
-    made = [_start(spec, base, digests[0], extras, full_name(tag(spec)))]
-    for step, digest in zip(spec.steps, digests[1:], strict=True):
-        name = full_name(tag(spec, step.id))
-        lines = tuple(_step(spec, step, digest, extras, made[-1].tag))
-        made.append(Stage(f"step-{step.id}", name, step, digest, lines))
+    made: list[Recipe] = []
+    for step, digest in zip([None, *spec.steps], digests, strict=True):
+        id_ = step.id if step else START
+        name = f"state-{id_}"
+        if step is None:
+            lines = list(_start(base, name))
+        else:
+            lines = list(_step(spec, step, extras, f"{made[-1].state.tag} AS {name}"))
+        lines.append(Instruction(_label({DIGEST: digest.state})))
+        state = Stage(name, full_name(state_tag(spec, id_)), step, digest.state, tuple(lines))
+        made.append(Recipe(state, _image(spec, base, state, digest.image, full_name)))
     return tuple(made)
 
 
-def text(stages: Sequence[Stage]) -> str:
+def text(recipes: Sequence[Recipe]) -> str:
     """The Containerfile."""
+    stages = [stage for recipe in recipes for stage in (recipe.state, recipe.image)]
     parts = ("".join(f"{line.text}\n" for line in stage.instructions) for stage in stages)
     return f"{HEADER}\n" + "\n".join(parts)
 
@@ -132,28 +156,39 @@ def file_in_context(step: StepSpec, number: int) -> str:
     return f"{FILES}/{step.id}/{number}"
 
 
-def _start(spec: Spec, base: Base, digest: str, extras: Extras, name: str) -> Stage:
+def _start(base: Base, name: str) -> Iterator[Instruction]:
+    labels = base.labels
+    yield Instruction(f"FROM {base.image} AS {name}")
+    yield Instruction("USER 0")  # a bare base knows no names
+    if base.platform:
+        yield Instruction(f"COPY --from={base.platform} /opt/workshop /opt/workshop")
+        yield Instruction(f"RUN {json.dumps(PREPARE)}")
+        labels[PLATFORM] = base.platform_version
+    yield from map(Instruction, (*SERVING, "WORKDIR /workspace", _label(labels)))
+
+
+def _image(
+    spec: Spec, base: Base, state: Stage, digest: str, full_name: Callable[[str], str]
+) -> Stage:
     labels = {
         "org.opencontainers.image.title": spec.title or spec.name,
         "org.opencontainers.image.description": spec.description or "",
         "org.opencontainers.image.base.name": base.image,
-        **base.labels,
         DIGEST: digest,
     }
-    lines = [f"FROM {base.image} AS {START}", "USER 0"]  # a bare base knows no names
-    if base.platform:
-        lines.append(f"COPY --from={base.platform} /opt/workshop /opt/workshop")
-        lines.append(f"RUN {json.dumps(PREPARE)}")
-        labels[PLATFORM] = base.platform_version
-    lines += [*SERVING, "WORKDIR /workspace", f"COPY --chown=0:0 {ARTIFACT}/ /workshop/"]
-    lines.append(_label(labels))
-    return Stage(START, name, None, digest, tuple(map(Instruction, lines)))
+    name = f"step-{state.id}" if state.step else START
+    lines = (
+        f"FROM {state.tag} AS {name}",
+        f"COPY --chown=0:0 {ARTIFACT}/ /workshop/",
+        _label(labels),
+    )
+    return Stage(
+        name, full_name(tag(spec, state.id)), state.step, digest, tuple(map(Instruction, lines))
+    )
 
 
-def _step(
-    spec: Spec, step: StepSpec, digest: str, extras: Extras, before: str
-) -> Iterator[Instruction]:
-    yield Instruction(f"FROM {before} AS step-{step.id}")
+def _step(spec: Spec, step: StepSpec, extras: Extras, origin: str) -> Iterator[Instruction]:
+    yield Instruction(f"FROM {origin}")
     for name, value in step.env.items():
         if "\n" in value or "\r" in value:
             raise InvalidWorkshop(
@@ -174,7 +209,6 @@ def _step(
         for command in step.commands:
             yield _run(step, command, extras)
         yield Instruction("USER 0")
-    yield Instruction(_label({DIGEST: digest}))
 
 
 def _run(step: StepSpec, command: str, extras: Extras) -> Instruction:

@@ -1,8 +1,8 @@
-"""What each image of a workshop is made of, as one digest: unchanged digest, unchanged image.
+"""What each image of a workshop is made of, as digests: unchanged digest, unchanged image.
 
-Chained as in `host.states`: the digest of a step covers everything before it. It covers what the
-author wrote; the images below are compared by their ids, which a digest on another machine would
-not know.
+Chained as in `host.states`: the digest of a step's state covers everything before it, but not the
+artifact, which lies on top of it in the image. It covers what the author wrote; the images below
+are compared by their ids, which a digest on another machine would not know.
 """
 
 from __future__ import annotations
@@ -11,26 +11,35 @@ import hashlib
 import json
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from host.compile import contents
 from host.spec import Spec, StepSpec
 from runtime.domain.errors import PermissionRefused
 
-FORMAT = "1"  # a change of how images are made: old ones are stale
+FORMAT = "2"  # a change of how images are made: old ones are stale
 USES_CONTEXT = re.compile(r"^\s*(copy|add)\s|type=bind", re.I | re.M)
 
 
-def digests(spec: Spec) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class Digests:
+    """Of the machine's state, and of the image that has the artifact too."""
+
+    state: str
+    image: str
+
+
+def digests(spec: Spec) -> tuple[Digests, ...]:
     """Of the start, then of each step in order."""
     artifact = [
         [path, hashlib.sha256(content).hexdigest(), mode]
         for path, (content, mode) in contents(spec).items()
     ]
-    chain = [_digest([FORMAT, _base(spec), artifact])]
+    chain = [_digest([FORMAT, _base(spec)])]
     for step in spec.steps:
         chain.append(_digest([chain[-1], spec.terminal.user, *_made_of(step)]))
-    return tuple(chain)
+    return tuple(Digests(state, _digest([state, artifact])) for state in chain)
 
 
 def _made_of(step: StepSpec) -> list[object]:

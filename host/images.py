@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from host import containerfile, output
 from host.compile import compile_workshop
-from host.containerfile import PLATFORM, Base, Extras, Stage
+from host.containerfile import PLATFORM, Base, Extras, Recipe, Stage
 from host.engines.builds import Built, Order, build, is_reused, place_of
 from host.engines.program import Program, has_registry
 from host.faults import did_you_mean
@@ -64,6 +64,22 @@ class Image:
     digest: str | None = None
 
 
+@dataclass(frozen=True)
+class _Site:
+    """What all of it is built on, and the folder that the builder gets."""
+
+    base: Base
+    context: Path
+
+
+@dataclass(frozen=True)
+class _Done:
+    """A stage that is there now; Any: a JSON document."""
+
+    found: dict[str, Any]
+    cached: bool
+
+
 class Progress(Protocol):
     """Who is told how it goes."""
 
@@ -95,11 +111,11 @@ class Images:
         self._progress.begin(0, f"Base: {base_name(self._spec)}")
         extras = Extras(self._wish.ca_bundle is not None, tuple(self._wish.arguments))
         base = self._base()
-        stages = containerfile.stages(
+        recipes = containerfile.recipes(
             self._spec, base, digests(self._spec), extras, self._program.full_name
         )
-        with _context(self._spec, stages) as context:
-            built = [self._make(number, stages, base, context) for number in range(len(stages))]
+        with _context(self._spec, recipes) as context:
+            built = self._all(recipes, _Site(base, context))
         return [self._pushed(image) for image in built] if self._wish.push else built
 
     def _check(self) -> None:
@@ -165,29 +181,43 @@ class Images:
             },
         )
 
-    def _make(self, number: int, stages: Sequence[Stage], base: Base, context: Path) -> Image:
-        stage = stages[number]
-        before = self._here(stages[number - 1].tag) if number else None
-        self._progress.begin(number, _what(stage, len(stages) - 1))
-        started = time.monotonic()
+    def _all(self, recipes: Sequence[Recipe], site: _Site) -> list[Image]:
+        made: list[Image] = []
+        state: _Done | None = None
+        anew = False
+        for number, recipe in enumerate(recipes):
+            self._progress.begin(number, _what(recipe.image, len(recipes) - 1))
+            started = time.monotonic()
+            anew = anew or self._wish.from_step == recipe.image.id
+            state = self._done(recipe.state, site, state, anew)
+            image = self._done(recipe.image, site, state, anew)
+            seconds = round(time.monotonic() - started, 2)
+            step = recipe.image.step
+            tag = containerfile.tag(self._spec, step.id if step else None)
+            found, cached = image.found, state.cached and image.cached
+            made.append(
+                Image(recipe.image.id, tag, str(found["Id"]), int(found["Size"]), seconds, cached)
+            )
+        return made
+
+    def _done(self, stage: Stage, site: _Site, before: _Done | None, anew: bool) -> _Done:
+        """The stage as it must be: as it is here, or built."""
         found = self._here(stage.tag)
-        anew = self._wish.from_step in [each.id for each in stages[: number + 1]]
-        cached = not anew and found is not None and is_made_of(found, stage.digest, base, before)
-        if not cached:
-            order = Order(
-                context / "Containerfile", context, stage.tag, stage.name,
-                self._wish.arguments, self._wish.ca_bundle, anew,
-            )  # fmt: skip
-            done = build(self._program, order, self._progress.show)
-            if done.exit_code != 0:
-                raise self._stage_failed(stage, done)
-            cached = is_reused(done, [line.text for line in stage.instructions], self._program)
-            found = self._here(stage.tag)
+        below = before.found if before else None
+        if not anew and found is not None and is_made_of(found, stage.digest, site.base, below):
+            return _Done(found, cached=True)
+        order = Order(
+            site.context / "Containerfile", site.context, stage.tag, stage.name,
+            self._wish.arguments, self._wish.ca_bundle, anew,
+        )  # fmt: skip
+        done = build(self._program, order, self._progress.show)
+        if done.exit_code != 0:
+            raise self._stage_failed(stage, done)
+        found = self._here(stage.tag)
         if found is None:
             raise EngineFailure(f"{stage.tag} was built and is not there; was it removed just now?")
-        seconds = round(time.monotonic() - started, 2)
-        tag = containerfile.tag(self._spec, stage.step.id if stage.step else None)
-        return Image(stage.id, tag, str(found["Id"]), int(found["Size"]), seconds, cached)
+        lines = [line.text for line in stage.instructions]
+        return _Done(found, is_reused(done, lines, self._program))
 
     def _stage_failed(self, stage: Stage, done: Built) -> WorkshopError:
         failure = done.failure
@@ -268,7 +298,7 @@ def _tail(lines: Sequence[str]) -> str:
 
 
 @contextmanager
-def _context(spec: Spec, stages: Sequence[Stage]) -> Iterator[Path]:
+def _context(spec: Spec, recipes: Sequence[Recipe]) -> Iterator[Path]:
     """The folder that the builder gets, with the Containerfile in it."""
     with tempfile.TemporaryDirectory(prefix="workshop-build-") as name:
         root = Path(name)
@@ -279,5 +309,5 @@ def _context(spec: Spec, stages: Sequence[Stage]) -> Iterator[Path]:
                     path = root / containerfile.file_in_context(step, number)
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.write_bytes(file.content)
-            (root / "Containerfile").write_text(containerfile.text(stages), encoding="utf-8")
+            (root / "Containerfile").write_text(containerfile.text(recipes), encoding="utf-8")
         yield root

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from host import containerfile
@@ -18,7 +19,7 @@ Found = Mapping[str, Any]  # Any: an image as the program describes it, a JSON d
 
 
 def is_made_of(found: Found, digest: str, base: Base, before: Found | None) -> bool:
-    """Whether it was made of this, on this base, and on the image `before` it."""
+    """Whether it was made of this, on this base, and on the one `before` it."""
     said = labels(found)
     made_on = {name: said[name] for name in (BASE, INJECTED) if name in said}
     return (
@@ -40,24 +41,25 @@ def states(spec: Spec, program: Program) -> list[tuple[str, str, str]]:
 
     base = spec.base_image or base_tag(spec, program)
     rows = []
-    before: dict[str, Any] | None = None
+    below: dict[str, Any] | None = None
     is_whole = True
     for step, digest in zip([None, *spec.steps], digests(spec), strict=True):
         name = containerfile.tag(spec, step.id if step else None)
         found = here(program.full_name(name))
+        state = here(program.full_name(containerfile.state_tag(spec, step.id if step else None)))
         said = labels(found) if found else {}
         injected = said.get(INJECTED, "").split()
         made_on = [(base, said.get(BASE)), *([(injected[0], injected[-1])] if injected else [])]
         is_whole = (
             is_whole
             and found is not None
-            and said.get(DIGEST) == digest
-            and (before is None or _stands_on(found, before))
+            and said.get(DIGEST) == digest.image
+            and _is_pile([each for each in (below, state, found) if each is not None])
             and all(_is_still(here(image), id_) for image, id_ in made_on)
         )
-        state = "built" if is_whole else "stale" if found else "missing"
-        rows.append((step.id if step else START, name, state))
-        before = found
+        built = "built" if is_whole else "stale" if found else "missing"
+        rows.append((step.id if step else START, name, built))
+        below = state
     return rows
 
 
@@ -69,6 +71,11 @@ def base_tag(spec: Spec, program: Program) -> str:
 def labels(image: Found) -> dict[str, str]:
     """The labels of an image."""
     return dict((image.get("Config") or {}).get("Labels") or {})
+
+
+def _is_pile(images: Sequence[Found]) -> bool:
+    """Whether each stands on the one before it."""
+    return all(_stands_on(upper, lower) for lower, upper in pairwise(images))
 
 
 def _stands_on(found: Found, before: Found) -> bool:

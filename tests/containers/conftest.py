@@ -115,8 +115,7 @@ def trip(
         said = builder.cli("build", str(builder.workshop))
         assert said.code == 0, said
     yield base
-    for step in ("third", "second", "first", "start"):
-        engine.run("rmi", "--force", f"example.org/trip:{step}")
+    engine.remove("example.org/trip")
 
 
 @pytest.fixture

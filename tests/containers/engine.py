@@ -89,6 +89,12 @@ class Engine:
         file = str(context / "Containerfile")
         self.call("build", *options, "--network=host", "--tag", tag, "--file", file, str(context))
 
+    def remove(self, repository: str) -> None:
+        """Forget all images of that name, also the states below them."""
+        tags = self.run("images", "--format", "{{.Repository}}:{{.Tag}}", repository)
+        for tag in reversed(tags.stdout.split()):
+            self.run("rmi", "--force", tag)
+
     def inspect(self, image: str) -> dict[str, Any]:  # Any: a JSON document
         """An image as the program describes it."""
         found: list[dict[str, Any]] = json.loads(self.call("image", "inspect", image))

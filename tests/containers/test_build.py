@@ -149,9 +149,7 @@ def new_author(
 
     yield new
     for author in authors:
-        tags = engine.run("images", "--format", "{{.Repository}}:{{.Tag}}", author.image)
-        for tag in reversed(tags.stdout.split()):
-            engine.run("rmi", tag)
+        engine.remove(author.image)
     # What was replaced, and what stood below a command that failed.
     injected = f"{INJECTED}={platform} {engine.inspect(platform)['Id']}"
     words = ("images", "--quiet", "--filter", "dangling=true", "--filter", f"label={injected}")
@@ -318,6 +316,48 @@ def test_from_step_makes_it_and_all_after_it_anew(trip: Author) -> None:
     assert (code, "did you mean “second”?" in document["error"]["message"]) == (83, True)
 
 
+def test_a_changed_text_runs_no_command_again(trip: Author, measured: dict[str, str]) -> None:
+    before = trip.builds()
+    made = trip.prints("third", "cat made.txt")
+    trip.writes("Say hello.", "Say good morning.")
+    assert set(trip.states().values()) == {"stale"}
+    started = time.monotonic()
+    after = trip.builds()
+    measured["build with a changed text"] = f"{time.monotonic() - started:.1f} s for 4 images"
+    assert set(trip.states().values()) == {"built"}
+    for step, image in after.items():
+        assert image["id"] != before[step]["id"]
+        assert trip.prints(step, "cat /workshop/steps/1st/content.md") == "Say good morning."
+        layers = [
+            trip.engine.inspect(each["id"])["RootFS"]["Layers"] for each in (before[step], image)
+        ]
+        assert layers[0][:-1] == layers[1][:-1], "all but the last layer is shared"
+    assert trip.prints("third", "cat made.txt") == made
+
+
+def test_with_a_model_a_changed_command_runs_those_from_its_step_on(trip: Author) -> None:
+    """Its guard finds the new solution in every image."""
+    llm = "{provider: anthropic, model: m, apiKeyEnv: KEY}"
+    trip.writes("base:", f"  llm: {llm}\nbase:")
+    trip.writes("umask > umask.txt", "umask > umask.txt; echo $EPOCHREALTIME > first.txt")
+    trip.builds()
+    first = trip.prints("third", "cat first.txt")
+    second = trip.prints("third", "cat made.txt")
+    trip.writes("echo $EPOCHREALTIME > made.txt", "echo $EPOCHREALTIME | tee made.txt")
+    trip.builds()
+    assert trip.prints("third", "cat first.txt") == first
+    assert trip.prints("third", "cat made.txt") != second
+    for step in ("start", "1st", "second", "third"):
+        assert "tee made.txt" in trip.prints(step, "cat /workshop/steps/second/solution.json")
+
+
+def test_no_command_finds_the_solutions(trip: Author) -> None:
+    trip.writes("echo $EPOCHREALTIME > made.txt", "ls -A /workshop > made.txt || true")
+    trip.builds()
+    assert "steps" not in trip.prints("third", "cat made.txt")
+    assert "steps" in trip.prints("third", "ls -A /workshop")
+
+
 def test_certificates_and_arguments_are_there_for_the_build_alone(
     trip: Author, tmp_path: Path
 ) -> None:
@@ -382,8 +422,7 @@ def test_pushed_images_have_the_digests_that_are_printed(
         try:
             images = author.builds("--push")
         finally:
-            for step in ("third", "second", "1st", "start"):
-                author.engine.run("rmi", f"{image}:{step}")
+            author.engine.remove(image)
     pushed = registry.tags
     assert pushed == {f"team/trip:{step}": each["digest"] for step, each in images.items()}
 

@@ -41,8 +41,7 @@ def helped(
     base = f"localhost/workshop/debian:{version()}"
     with operator(tmp_path, engine.environment, base, name="asked") as one:
         yield prepared(one, model)
-        for step in ("third", "second", "first", "start"):
-            engine.run("rmi", "--force", f"example.org/asked:{step}")
+        engine.remove("example.org/asked")
 
 
 def prepared(one: Operator, model: ModelServer) -> Operator:

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from host import cli
-from host.containerfile import SERVING, Base, Extras, Stage, stages, tag, text
+from host.containerfile import SERVING, Base, Extras, Recipe, Stage, recipes, tag, text
 from host.engines.builds import is_reused, place_of, read_docker, read_podman
 from host.engines.program import Program, has_registry
-from host.imagedigest import digests
+from host.imagedigest import Digests, digests
 from host.spec import Spec, load
 from runtime.domain.errors import ExitCode, InvalidWorkshop
 from tests.goss_binary import ROOT
@@ -56,10 +56,16 @@ def spec_of(folder: Path, text: str = WORKSHOP) -> Spec:
     return load(workshop(folder, text))
 
 
+def cooked(spec: Spec, base: Base = PLAIN, extras: Extras = NOTHING) -> tuple[Recipe, ...]:
+    """All recipes, with digests that a reader can tell apart."""
+    names = ("start", *(step.id for step in spec.steps))
+    marks = [Digests(f"digest-of-state-{name}", f"digest-of-{name}") for name in names]
+    return recipes(spec, base, marks, extras, PODMAN.full_name)
+
+
 def made(spec: Spec, base: Base = PLAIN, extras: Extras = NOTHING) -> tuple[Stage, ...]:
-    """All stages, with digests that a reader can tell apart."""
-    names = [f"digest-of-{name}" for name in ("start", *(step.id for step in spec.steps))]
-    return stages(spec, base, names, extras, PODMAN.full_name)
+    """The states of all images."""
+    return tuple(recipe.state for recipe in cooked(spec, base, extras))
 
 
 def lines(stage: Stage) -> list[str]:
@@ -71,7 +77,7 @@ def test_the_containerfile_of_hello_linux_is_the_golden_one() -> None:
     and give host.imagedigest another FORMAT when images made before are not good any more."""
     spec = load(ROOT / "examples/hello-linux")
     base = replace(INJECTED, image="localhost/workshop/hello-linux:_base")
-    assert text(made(spec, base)) == GOLDEN.read_text()
+    assert text(cooked(spec, base)) == GOLDEN.read_text()
 
 
 def test_an_image_serves_as_the_platform_images_do() -> None:
@@ -81,20 +87,37 @@ def test_an_image_serves_as_the_platform_images_do() -> None:
             assert f"\n{line}\n" in platform
 
 
-def test_each_stage_is_made_from_the_image_before_it(tmp_path: Path) -> None:
-    start, first, second = made(spec_of(tmp_path))
-    assert [stage.tag for stage in (start, first, second)] == [
+def test_each_state_is_made_from_the_one_before_and_each_image_from_its_state(
+    tmp_path: Path,
+) -> None:
+    recipes = cooked(spec_of(tmp_path))
+    assert [recipe.image.tag for recipe in recipes] == [
         "example.org/trip:start", "example.org/trip:first", "example.org/trip:2nd",
     ]  # fmt: skip
-    assert lines(start)[0] == "FROM debian:12 AS start"
-    assert lines(first)[0] == "FROM example.org/trip:start AS step-first"
-    assert lines(second)[0] == "FROM example.org/trip:first AS step-2nd"
+    assert [lines(recipe.state)[0] for recipe in recipes] == [
+        "FROM debian:12 AS state-start",
+        "FROM example.org/trip:_state-start AS state-first",
+        "FROM example.org/trip:_state-first AS state-2nd",
+    ]
+    assert [lines(recipe.image)[0] for recipe in recipes] == [
+        "FROM example.org/trip:_state-start AS start",
+        "FROM example.org/trip:_state-first AS step-first",
+        "FROM example.org/trip:_state-2nd AS step-2nd",
+    ]
+
+
+def test_the_artifact_is_put_in_last(tmp_path: Path) -> None:
+    for recipe in cooked(spec_of(tmp_path)):
+        assert not any("artifact" in line for line in lines(recipe.state))
+        _, copy, label = lines(recipe.image)
+        assert copy == "COPY --chown=0:0 artifact/ /workshop/"
+        assert label.startswith("LABEL ")
 
 
 def test_names_of_images_are_what_the_container_programs_make_of_them(tmp_path: Path) -> None:
     spec = replace(spec_of(tmp_path), image="team/trip")
     assert (tag(spec), tag(spec, "first")) == ("team/trip:start", "team/trip:first")
-    assert made(spec)[1].tag == "localhost/team/trip:first"
+    assert cooked(spec)[1].image.tag == "localhost/team/trip:first"
     assert DOCKER.full_name("team/trip:first") == "team/trip:first"
     assert [has_registry(name) for name in ("localhost/a", "a.b/c", "a:1/c", "a/c", "a")] == [
         True, True, True, False, False,
@@ -111,7 +134,8 @@ def test_a_base_that_is_a_platform_gets_no_other(tmp_path: Path) -> None:
 
 def test_nothing_the_author_writes_is_expanded_or_cut(tmp_path: Path) -> None:
     start, _, second = made(spec_of(tmp_path))
-    assert 'org.opencontainers.image.title="Pay \\$5 for \\"all\\""' in lines(start)[-1]
+    label = lines(cooked(spec_of(tmp_path))[0].image)[-1]
+    assert 'org.opencontainers.image.title="Pay \\$5 for \\"all\\""' in label
     assert 'ENV ROUTE="a \\"b\\" \\$HOME \\\\ c"' in lines(second)
     copy = "COPY --chown=student:student --chmod=0755 "
     paths = next(line.removeprefix(copy) for line in lines(second) if line.startswith(copy))
@@ -165,40 +189,39 @@ def test_what_no_containerfile_can_say_is_refused(
         made(spec_of(tmp_path, WORKSHOP.replace(old, new)))
 
 
+MODEL = "  llm: {provider: anthropic, model: m, apiKeyEnv: KEY}\nbase:"
+
+
+@pytest.mark.parametrize("model", ["base:", MODEL])
 @pytest.mark.parametrize(
-    ("old", "new", "same"),
+    ("old", "new", "same", "is_told"),
     [
-        ("Say more.", "Say less.", 0),  # the texts are in the start
-        ("debian:12", "debian:13", 0),
-        ("echo one", "echo 1", 1),
-        ("$HOME", "$HOUSE", 2),
-        ("0755", "0700", 2),
-        ("content: text", "content: taxt", 2),
-        ("two.txt", "2.txt", 2),
+        ("Say more.", "Say less.", 3, True),  # the texts are in no state
+        ("debian:12", "debian:13", 0, False),
+        ("echo one", "echo 1", 1, False),
+        ("$HOME", "$HOUSE", 2, False),
+        ("0755", "0700", 2, False),
+        ("content: text", "content: taxt", 2, False),
+        ("two.txt", "2.txt", 2, False),
     ],
 )
-def test_a_change_makes_its_own_image_stale_and_those_after_it(
-    tmp_path: Path, old: str, new: str, same: int
+def test_a_change_makes_its_own_state_stale_and_those_after_it(
+    tmp_path: Path, model: str, old: str, new: str, same: int, is_told: bool
 ) -> None:
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    before = digests(spec_of(tmp_path / "a"))
-    after = digests(spec_of(tmp_path / "b", WORKSHOP.replace(old, new, 1)))
-    assert [one == other for one, other in zip(before, after, strict=True)] == [
-        index < same for index in range(3)
-    ]
-
-
-def test_with_a_model_every_image_knows_every_solution(tmp_path: Path) -> None:
-    """The guard of its answers does; without a model nobody needs them."""
-    model = "  llm: {provider: anthropic, model: m, apiKeyEnv: KEY}\nbase:"
+    """Every image has all texts and, for the guard of a model, all commands and files' contents."""
     text = WORKSHOP.replace("base:", model, 1)
-    assert text != WORKSHOP
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     before = digests(spec_of(tmp_path / "a", text))
-    after = digests(spec_of(tmp_path / "b", text.replace("two.txt", "2.txt", 1)))
-    assert not set(before) & set(after)
+    after = digests(spec_of(tmp_path / "b", text.replace(old, new, 1)))
+    pairs = list(zip(before, after, strict=True))
+    assert [one.state == other.state for one, other in pairs] == [
+        index < same for index in range(3)
+    ]
+    is_told = is_told or (model == MODEL and old in ("echo one", "content: text", "two.txt"))
+    assert [one.image == other.image for one, other in pairs] == [
+        index < same and not is_told for index in range(3)
+    ]
 
 
 def test_a_base_of_its_own_is_part_of_what_images_are_made_of(tmp_path: Path) -> None:
@@ -213,7 +236,7 @@ def test_a_base_of_its_own_is_part_of_what_images_are_made_of(tmp_path: Path) ->
     second = digests(spec)
     assert second[0] != first[0]
     (tmp_path / "beside").write_text("three")
-    assert digests(spec)[0] != second[0]
+    assert digests(spec)[0].state != second[0].state
 
 
 PODMANS = """\
