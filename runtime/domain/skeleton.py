@@ -19,14 +19,22 @@ _LOOK_ALIKE = str.maketrans(
     "авекмнорстухіјѕԁԛԝһӏαβεικνορτυχωɡɑı",
     "abekmhopctyxijsdqwhlabeiknoptuxwgai",
 )
-# What stands for one character: &#43; &quot; %20 and a written-out \n. Formatting tags, which the
-# page shows as they are and a reader skips, stand for none.
+# Small capitals, and the letters in circles, squares and flags, which have no decomposition.
+_DRAWN = str.maketrans("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ", "abcdefghijklmnoprstuvwyz") | {
+    start + number: 97 + number for start in (0x1F150, 0x1F170, 0x1F1E6) for number in range(26)
+}
+# What stands for one character: &#43; &quot; %20 \x2b \053 and a written-out \n. Formatting tags,
+# which the page shows as they are and a reader skips, stand for none.
 _TAG = r"</?(?:b|i|em|strong|u|s|span|code|br|wbr|kbd|sup|sub|p|pre|div|tt|mark|small)\s*/?>"
 _SPECIAL = re.compile(
-    rf"&(?:#[0-9]{{1,7}}|#x[0-9a-f]{{1,6}}|[a-z][a-z0-9]{{1,31}});|%[0-9a-f]{{2}}|\\[nrt]|{_TAG}",
+    rf"&(?:#[0-9]{{1,7}}|#x[0-9a-f]{{1,6}}|[a-z][a-z0-9]{{1,31}});|%[0-9a-f]{{2}}"
+    rf"|\\(?:[nrt]|x[0-9a-f]{{2}}|u[0-9a-f]{{4}}|[0-3][0-7]{{2}})|{_TAG}",
     re.IGNORECASE,
 )
-_UNFINISHED = re.compile(r"(?:&#?\w{0,32}|%[0-9a-f]?|\\|</?[a-z]{0,6}\s*/?)\Z", re.IGNORECASE)
+_UNFINISHED = re.compile(
+    r"(?:&#?\w{0,32}|%[0-9a-f]?|\\(?:x[0-9a-f]?|u[0-9a-f]{0,3}|[0-3][0-7]?)?|</?[a-z]{0,6}\s*/?)\Z",
+    re.IGNORECASE,
+)
 
 
 class Unit(NamedTuple):
@@ -61,15 +69,17 @@ def words(text: str) -> list[str]:
 
 
 def word(text: str) -> str:
-    """One word as letters: a path by its last name, short options in alphabetical order."""
-    bare = text.strip("`*_()[]{}\"'“”‘’«».,;:!?<>|&")
+    """One word as letters: a path by its last name, short options in alphabetical order, a number
+    without zeros in front, a link without its target."""
+    bare = _TARGET.sub("", text).strip("`*_()[]{}\"'“”‘’«».,;:!?<>|&")
     if _PATH.fullmatch(bare):
         bare = bare.rsplit("/", 1)[1]
     if _OPTIONS.fullmatch(bare):
         return "".join(sorted(bare[1:].casefold()))
-    return letters(bare)
+    return letters(bare.lstrip("0") or "0" if bare.isdecimal() else bare)
 
 
+_TARGET = re.compile(r"\]\(.*")
 _PATH = re.compile(r"[\w.~$-]*(?:/[\w.-]+)+")
 _OPTIONS = re.compile(r"-[A-Za-z]{2,}")
 
@@ -97,13 +107,18 @@ def _unit(character: str) -> Unit:
 def _special(raw: str) -> Unit:
     if raw[0] == "<":
         return Unit(raw, "", joins=raw[1:3].casefold() != "br")
-    if raw[0] == "\\":
+    if raw[0] == "\\" and raw[1:] in ("n", "r", "t"):
         return Unit(raw, "")
-    meant = html.unescape(raw) if raw[0] == "&" else chr(int(raw[1:], 16))
+    if raw[0] == "&":
+        meant = html.unescape(raw)
+    elif raw[1].isdecimal() and raw[0] == "\\":
+        meant = chr(int(raw[1:], 8))
+    else:
+        meant = chr(int(raw.lstrip("%\\xuXU"), 16))
     return Unit(raw, "".join(map(_letters_of, meant)))
 
 
 def _letters_of(character: str) -> str:
-    decomposed = unicodedata.normalize("NFKD", character).casefold()
+    decomposed = unicodedata.normalize("NFKD", character.translate(_DRAWN)).casefold()
     kept = "".join(each for each in decomposed if each.isalnum())
     return kept.translate(_LOOK_ALIKE)

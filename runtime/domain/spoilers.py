@@ -16,7 +16,7 @@ import base64
 import codecs
 import re
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -29,13 +29,16 @@ ENCODED_LETTERS = 10  # from here on, ways to write it backwards or encoded are 
 PART_LETTERS = 24  # of what is longer, four fifths give it away
 PART = 0.8
 FILLERS = 2  # words that may stand between two words of a command
-MOST_FORMS = 600  # of one step; a solution of thousands of lines is found by its first ones
+MOST_LINES = 600  # of one step; a solution of thousands of lines is found by its first ones
+MOST_ENCODED = 600  # ways to write the first of them backwards or encoded
 MOST_FORM_LETTERS = 400
 
 # Commands that only look: telling somebody to look is what hints are for.
 _LOOKING = re.compile(
     r"(?:cd|ls|cat|head|tail|less|more|pwd|man|which|stat|wc"
     r"|git(?: -C \S+)? (?:status|log|diff|show))\b[^>|;&]*\Z"
+    r"|git(?: -C \S+)? (?:branch(?: -[arv]+| --all| --list)*|remote(?: -v)?"
+    r"|config(?: --global| --local)? (?:--list|-l))\s*\Z"
     r"|cat\s*>\s*\S+\s*<<.*"  # the first line of a file that follows
 )
 _JOINED = re.compile(r"\s*(?:&&|\|\||;)\s*")
@@ -88,8 +91,9 @@ class Guard:
     """Knows one step's solution; `screen` reads one answer. Immutable once made."""
 
     def __init__(self, solution: Solution) -> None:
-        lines = list(islice(_lines(solution), MOST_FORMS))
-        self._forms = list(islice(_forms(lines), MOST_FORMS))
+        lines = list(islice(_lines(solution), MOST_LINES))
+        encoded = islice(_forms(lines, _encodings), MOST_ENCODED)
+        self._forms = [*_forms(lines, _writings), *encoded]
         self._phrases: dict[str, list[_Phrase]] = {}
         for phrase in _phrases(lines):
             self._phrases.setdefault(phrase.key[0], []).append(phrase)
@@ -326,10 +330,10 @@ def _file_pieces(text: str) -> Iterator[str]:
         yield piece
 
 
-def _forms(lines: Iterable[_Line]) -> Iterator[_Form]:
+def _forms(lines: Iterable[_Line], ways: Callable[[str], Iterable[str]]) -> Iterator[_Form]:
     seen = set()
     for line in lines:
-        for made in _writings(line.text):
+        for made in ways(line.text):
             made = made[:MOST_FORM_LETTERS]
             if made not in seen:
                 seen.add(made)
@@ -337,7 +341,7 @@ def _forms(lines: Iterable[_Line]) -> Iterator[_Form]:
 
 
 def _writings(text: str) -> Iterator[str]:
-    """The letters of a line, and of the ways to write it that a reader can undo."""
+    """The letters of a line."""
     plain = letters(text)
     if len(plain) < PART_LETTERS:
         yield plain
@@ -345,11 +349,19 @@ def _writings(text: str) -> Iterator[str]:
         part = int(len(plain) * PART)
         yield plain[:part]
         yield plain[-part:]
+
+
+def _encodings(text: str) -> Iterator[str]:
+    """The letters of other ways to write a line, which a reader can undo."""
+    plain = letters(text)
     if len(plain) < ENCODED_LETTERS:
         return
     yield plain[::-1]
+    yield letters(" ".join(reversed(text.split())))
     yield codecs.encode(plain, "rot13")
     yield letters(text.encode().hex())
+    for as_number in ("{}", "0x{:02x}", "{:08b}"):
+        yield letters(" ".join(map(as_number.format, text.encode())))
     yield from _base64(text)
 
 

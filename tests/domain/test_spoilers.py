@@ -95,6 +95,12 @@ def test_a_guard_without_a_solution_lets_everything_through() -> None:
     assert guard.find(leaks.SOLVE) is None
 
 
+@pytest.mark.parametrize("number", [0, 74, 80, 150, 399])
+def test_every_line_of_a_long_file_is_known(number: int) -> None:
+    lines = [f"setting_{n}_of_server = {n * 7919}" for n in range(400)]
+    assert Guard(Solution(files=("\n".join(lines),))).find(f"Write `{lines[number]}`.") is not None
+
+
 def test_a_huge_solution_stays_cheap() -> None:
     files = tuple("\n".join(f"line {n} of file {f}" for n in range(5000)) for f in range(20))
     assert Guard(Solution(files=files)).find("- line 16 of file 0\n- line 17 of file 0") is not None
