@@ -114,6 +114,35 @@ def test_a_question_is_answered_word_by_word_and_found_again(
     expect(again.get_by_role("button", name="Yes")).to_have_attribute("aria-pressed", "true")
 
 
+def test_a_screen_reader_hears_the_whole_answer_once(stuck: Stuck, model: ModelServer) -> None:
+    model.pause_seconds = 0.05
+    page = stuck.start(model)
+    ask(page, "Why is it denied?")
+    log = page.get_by_role("log", name="Questions and answers")
+    expect(log).to_have_attribute("aria-busy", "true")
+    expect(log).to_contain_text("Look at")
+    is_free(page)
+    expect(log).to_have_attribute("aria-busy", "false")
+    expect(log.get_by_role("article")).to_contain_text("What does the first column say?")
+
+
+def test_a_growing_answer_keeps_stop_in_sight_until_its_beginning_would_leave(
+    stuck: Stuck, model: ModelServer
+) -> None:
+    model.answer = "A line of the answer.\n\n" * 12
+    page = stuck.start(model)
+    part(page, "Ask a question")
+    page.get_by_label("Your question about this step").scroll_into_view_if_needed()
+    ask(page, "Why?")
+    expect(page.get_by_role("button", name="Stop")).to_be_in_viewport()
+    is_free(page)
+    expect(page.get_by_role("button", name="Ask", exact=True)).to_be_in_viewport(ratio=1)
+    model.answer = "A line of a longer answer.\n\n" * 80
+    answer = ask(page, "And further?")
+    is_free(page)
+    expect(answer.get_by_text("And further?")).to_be_in_viewport()
+
+
 def test_without_a_model_the_authors_hints_unlock_one_by_one(stuck: Stuck) -> None:
     page = stuck.start(None)
     panel = part(page, "Hints")
