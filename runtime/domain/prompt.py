@@ -44,10 +44,11 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """A question of this step that was answered before."""
+    """A question of this step that was answered before; with the solution, it is for `solve`."""
 
     question: str
     response: str
+    is_solution: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +200,9 @@ class _Written:
 
 def _written(material: Material) -> _Written:
     report = material.report
+    earlier = [
+        each for each in material.earlier if material.mode == "solve" or not each.is_solution
+    ]
     return _Written(
         rules=(_COMMON.format(workshop=material.workshop) + _RULES[material.mode]).strip(),
         title=material.title,
@@ -208,7 +212,7 @@ def _written(material: Material) -> _Written:
         solution=material.solution if material.mode == "solve" else None,
         commands=tuple(map(_command_line, material.commands[-COMMANDS:])),
         report=fenced("report", _report_text(report)) if report is not None else None,
-        earlier=tuple(map(_exchange, material.earlier[-EARLIER_QUESTIONS:])),
+        earlier=tuple(map(_exchange, earlier[-EARLIER_QUESTIONS:])),
         question=fenced("question", redact(material.question)),
     )
 

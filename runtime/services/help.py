@@ -199,7 +199,7 @@ class Help:
         commands = (command for _, command in self._commands.recent(COMMANDS))
         report = self._checks.latest.get(step.id)
         earlier = tuple(
-            Earlier(each.question, each.response)
+            Earlier(each.question, each.response, each.mode == "solve")
             for each in history
             if each.step == step.id and each.question and each.response
         )

@@ -292,6 +292,15 @@ def test_solve_may_tell_the_solution(asker: Asker) -> None:
     assert text(heard) == "chmod +x report.sh"
 
 
+def test_a_solution_that_was_shown_is_in_later_prompts_of_solve_alone(asker: Asker) -> None:
+    asker.model.after, asker.model.leak = ["leak"], "chmod +x report.sh"
+    asker.ask("Show it", mode="solve", confirmed=True)
+    asker.ask("Why?")
+    assert "chmod +x report.sh" not in asker.model.requests[-1].text
+    asker.ask("Why?", mode="solve", confirmed=True)
+    assert "<answered>\nchmod +x report.sh" in asker.model.requests[-1].text
+
+
 def test_no_answer_changes_the_state(asker: Asker) -> None:
     """Fault 20: the student tells the model to mark the step complete."""
     before = asker.client.get("/api/state").json()["completedSteps"]
