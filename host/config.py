@@ -67,6 +67,15 @@ class Config(BaseModel):
 
 NAMES = tuple(f"help.{field.replace('_', '-')}" for field in Config.model_fields)
 SECRET = "help.key"
+EXPECTED = {
+    "key": "the key, which is not empty,",
+    "key_command": "a command that prints the key",
+    "base_url": "an address that begins with http:// or https://",
+    "session_tokens": "a whole number of tokens, at least 1,",
+    "workshop_tokens": "a whole number of tokens, at least 1,",
+    "price_input": "a price such as 3 or 0.25",
+    "price_output": "a price such as 15 or 1.25",
+}
 
 
 def path() -> Path:
@@ -100,9 +109,8 @@ def change(name: str, value: str | None) -> Config:
         values[field] = value
     try:
         changed = Config.model_validate(values)
-    except ValidationError as error:
-        what = error.errors(include_url=False, include_input=False)[0]["msg"]
-        raise BadRequest(f"{name}: {what[:1].lower()}{what[1:]}.") from None  # it shows the value
+    except ValidationError:
+        raise BadRequest(f"{name}: {EXPECTED[field]} is expected.") from None  # it shows the value
     with storage_errors(path().parent):
         path().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_whole(path(), changed.model_dump_json(exclude_none=True, indent=2) + "\n")

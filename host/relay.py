@@ -26,7 +26,7 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from host.ledger import Ledger
-from host.relayconnection import Connection
+from host.relayconnection import HANG_UP, Connection
 from host.relaymeter import BYTES_PER_TOKEN, Meter
 from host.relaypolicy import Policy, Refused
 from host.relayquestion import passed_on
@@ -241,8 +241,12 @@ class _Passage(Response):
             passing.result()  # its failure is this response's
 
     async def _pass(self, scope: Scope, send: Send) -> None:
-        async with self._make() as response:
-            await response(scope, _never, send)
+        try:
+            async with self._make() as response:
+                await response(scope, _never, send)
+        except httpx2.HTTPError:  # the answer broke off, which the session sees by its connection
+            scope[HANG_UP]()
+            await _never()
 
 
 async def _left(receive: Receive) -> None:

@@ -7,10 +7,13 @@ files this computer's CLI may have open.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import MutableMapping
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MOST_CONNECTIONS = 32
+HANG_UP = "workshop.hang_up"  # in a request's scope: ends its connection after what was sent
 
 
 class Connection(HttpToolsProtocol):
@@ -35,6 +38,8 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
+        scope: MutableMapping[str, Any] = self.scope  # type: ignore[assignment]  # Any: our own key
+        scope[HANG_UP] = self.transport.close
         self._expect_head()
 
     def on_headers_complete(self) -> None:

@@ -54,11 +54,16 @@ def test_a_setting_is_set_shown_and_forgotten(capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
-    [("help.color", "red"), ("help.session-tokens", "many"), ("help.base-url", "ftp://x")],
+    ("name", "value", "sentence"),
+    [
+        ("help.color", "red", "There is no setting “help.color”"),
+        ("help.session-tokens", "many", "a whole number of tokens, at least 1, is expected"),
+        ("help.base-url", "ftp://x", "an address that begins with http:// or https:// is expected"),
+        ("help.price-input", "cheap", "a price such as 3 or 0.25 is expected"),
+    ],
 )
-def test_a_wrong_setting_is_a_sentence(name: str, value: str) -> None:
-    with pytest.raises(BadRequest, match=name.split(".")[1]):
+def test_a_wrong_setting_is_a_sentence(name: str, value: str, sentence: str) -> None:
+    with pytest.raises(BadRequest, match=sentence):
         config.change(name, value)
 
 

@@ -180,12 +180,13 @@ async def test_the_budget_of_the_workshop_counts_removed_sessions_too(
     [("500", "help_overloaded"), ("429", "help_overloaded"), ("cut", "help_cut")],
 )
 async def test_the_models_own_failures_come_through(
-    relay: str, model: ModelServer, behaviour: str, code: str
+    relay: str, model: ModelServer, behaviour: str, code: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     model.behaviour = behaviour
     with pytest.raises(ModelFailed) as failed:
         await ask(relay)
     assert failed.value.code == code
+    assert [each for each in caplog.records if each.name.startswith("uvicorn")] == []
 
 
 async def test_a_refused_key_is_said_once_on_this_computer(

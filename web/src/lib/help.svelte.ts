@@ -233,7 +233,7 @@ function noteOf(given: HelpInteraction): string | null {
     case 'failed':
       return 'No answer came.';
     case 'replaced':
-      return 'The model would have given the solution away. This is the author’s hint instead.';
+      return 'The model would have given the solution away. This is what the author wrote instead.';
     default:
       return given.outcome satisfies never;
   }
