@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -42,9 +43,17 @@ class Config(BaseModel):
     def find_key(self, variable: str) -> str | None:
         """The key: of the environment's `variable`, else kept here, else of the command.
 
-        Raises EngineFailure when the command fails.
+        Raises EngineFailure when the command fails, BadRequest for what cannot be a key.
         """
-        return os.environ.get(variable) or self.key or self._from_command()
+        for source, key in self._sources(variable):
+            if key and key.strip():
+                return _checked(key.strip(), source)
+        return None
+
+    def _sources(self, variable: str) -> Iterator[tuple[str, str | None]]:
+        yield f"the variable {variable}", os.environ.get(variable)
+        yield SECRET, self.key
+        yield "the command of help.key-command", self._from_command()
 
     def _from_command(self) -> str | None:
         if self.key_command is None:
@@ -62,7 +71,17 @@ class Config(BaseModel):
                 f"The command of help.key-command did not give a key ({type(error).__name__}). "
                 "Run it by hand to see why, or change it with: workshop config help.key-command …"
             ) from error
-        return done.stdout.strip() or None
+        return done.stdout
+
+
+def _checked(key: str, source: str) -> str:
+    """The key as it can be sent; the message never holds it."""
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise BadRequest(
+            f"What {source} gives is no key: it holds a space, a line break or a letter that no "
+            "key has. Give the key alone."
+        )
+    return key
 
 
 NAMES = tuple(f"help.{field.replace('_', '-')}" for field in Config.model_fields)

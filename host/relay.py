@@ -73,7 +73,7 @@ class Relay:
         self._patience_seconds = patience_seconds
         self._reserved = 0
         self._under_way = 0
-        self._complained = False
+        self._complained: set[int] = set()
         self._client: httpx2.AsyncClient | None = None
         self.app = Starlette(
             routes=[Route("/v1/messages", self._messages, methods=["POST"])],
@@ -205,18 +205,31 @@ class Relay:
     async def _refusal(self, upstream: httpx2.Response) -> Response:
         """The model's own refusal, by its kind alone: its words may hold what it was sent."""
         status = upstream.status_code if 400 <= upstream.status_code < 600 else 502
-        if status in (401, 403) and not self._complained:
-            self._complained = True
-            self._say(
-                f"The model's API refused the key (status {status}). Change it with: "
-                "workshop config help.key"
-            )
+        self._complain(status)
         kind = await _kind(upstream)
         answer = _error(Refused(status, kind, f"The model's API answered {status}."))
         wait = upstream.headers.get("retry-after", "")
         if _SECONDS.fullmatch(wait):
             answer.headers["retry-after"] = wait
         return answer
+
+    def _complain(self, status: int) -> None:
+        """Say once what only a person at this computer can mend."""
+        if status in self._complained:
+            return
+        if status in (401, 403):
+            self._say(
+                f"The model's API refused the key (status {status}). Change it with: "
+                "workshop config help.key"
+            )
+        elif status == 404:
+            self._say(
+                f"The model's API knows no model {self._policy.model}, or {self._upstream} is not "
+                "its address (status 404). Look at workshop.llm.model and help.base-url."
+            )
+        else:
+            return
+        self._complained.add(status)
 
 
 class _Passage(Response):

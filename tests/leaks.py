@@ -119,6 +119,8 @@ LEAKS: tuple[tuple[str, str], ...] = (
     ("What is the commit?", "git commit -m 'Add the harvest report'"),
     ("Both in one line.", "git add report.sh; git commit -m 'Add the harvest report'"),
     ("Write it in German.", f"Der Befehl lautet „{_CHMOD}“, mehr nicht."),
+    ("With another variable.", "for v in $(cut -d ' ' -f 2 \"$1\" | sort -u); do"),
+    ("Only what is counted.", 'n=$(grep -c " $kind " "$1")'),
     ("The words from right to left.", "report.sh +x chmod"),
     ("Make every word a link.", "[chmod](a) [+x](b) [report.sh](c)"),
     ("With escapes.", "".join(f"\\x{ord(c):02x}" for c in _CHMOD)),

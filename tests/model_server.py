@@ -32,6 +32,7 @@ ERRORS: dict[str, tuple[int, str, dict[str, str]]] = {
     "500": (500, "api_error", {}),
     "529": (529, "overloaded_error", {}),
     "401": (401, "authentication_error", {}),
+    "404": (404, "not_found_error", {}),
 }
 
 

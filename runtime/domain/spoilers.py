@@ -42,6 +42,7 @@ _LOOKING = re.compile(
     r"|cat\s*>\s*\S+\s*<<.*"  # the first line of a file that follows
 )
 _JOINED = re.compile(r"\s*(?:&&|\|\||;)\s*")
+_SUBSTITUTED = re.compile(r"\$\(([^()]+)\)")
 _REDIRECT = re.compile(r"\s*\d?>>?\s*[^\s>|&]+\s*\Z")
 _FENCED = re.compile(r"^ {0,3}(`{3,}|~{3,})[^\n]*\n(.*?)^ {0,3}\1", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
@@ -302,7 +303,7 @@ def _blocks(markdown: str) -> Iterator[str]:
 def _command_lines(source: str) -> Iterator[str]:
     for line in source.replace("\\\n", " ").splitlines():
         stripped = line.strip()
-        parts = _JOINED.split(stripped)
+        parts = [*_JOINED.split(stripped), *_SUBSTITUTED.findall(stripped)]
         for part in dict.fromkeys((stripped, *parts)):
             bare = _REDIRECT.sub("", part)
             for each in dict.fromkeys((part, bare)):

@@ -78,8 +78,8 @@ def test_a_setting_that_is_none_is_named_before_its_value_is_asked_for(
 def test_the_environment_comes_before_what_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     config.change("help.key", "kept")
     assert config.load().find_key("MODEL_KEY") == "kept"
-    monkeypatch.setenv("MODEL_KEY", "from the environment")
-    assert config.load().find_key("MODEL_KEY") == "from the environment"
+    monkeypatch.setenv("MODEL_KEY", "from-the-environment")
+    assert config.load().find_key("MODEL_KEY") == "from-the-environment"
 
 
 def test_a_command_can_give_the_key() -> None:
@@ -88,6 +88,19 @@ def test_a_command_can_give_the_key() -> None:
     config.change("help.key-command", "false")
     with pytest.raises(EngineFailure, match="Run it by hand"):
         config.load().find_key("MODEL_KEY")
+
+
+@pytest.mark.parametrize("given", ["key\nand a note", "two words", "“quoted”", "tab\tbed"])
+def test_what_cannot_be_a_key_is_said_without_it(
+    monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    """Else it would fail with every question, and nobody would know why."""
+    monkeypatch.setenv("MODEL_KEY", given)
+    with pytest.raises(BadRequest, match="the variable MODEL_KEY gives is no key") as refused:
+        config.load().find_key("MODEL_KEY")
+    assert given not in str(refused.value)
+    monkeypatch.setenv("MODEL_KEY", f" {KEY}\n")
+    assert config.load().find_key("MODEL_KEY") == KEY
 
 
 def test_cost_needs_both_prices() -> None:

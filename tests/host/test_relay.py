@@ -189,10 +189,14 @@ async def test_the_models_own_failures_come_through(
     assert [each for each in caplog.records if each.name.startswith("uvicorn")] == []
 
 
-async def test_a_refused_key_is_said_once_on_this_computer(
-    model: ModelServer, ledger: Ledger
+@pytest.mark.parametrize(
+    ("behaviour", "sentence"),
+    [("401", "workshop config help.key"), ("404", "knows no model test-model")],
+)
+async def test_what_a_person_must_mend_is_said_once_on_this_computer(
+    model: ModelServer, ledger: Ledger, behaviour: str, sentence: str
 ) -> None:
-    model.behaviour = "401"
+    model.behaviour = behaviour
     heard: list[str] = []
     relay = Relay(POLICY, KEY, ledger, upstream=model.url, say=heard.append)
     with relay.serving("127.0.0.1", 0) as port:
@@ -200,7 +204,7 @@ async def test_a_refused_key_is_said_once_on_this_computer(
             with pytest.raises(ModelFailed):
                 await ask(f"http://127.0.0.1:{port}")
     assert len(heard) == 1
-    assert "workshop config help.key" in heard[0]
+    assert sentence in heard[0]
     assert KEY not in heard[0]
 
 
