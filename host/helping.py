@@ -65,7 +65,7 @@ def supplied(
         try:
             yield
         finally:
-            _forget(session)
+            _forget(session, engine)
     else:
         with _relayed(session, engine, llm, key, settings, say):
             yield
@@ -113,7 +113,8 @@ def _write(session: Session, engine: Engine, token: str, url: str) -> None:
         write_whole(session.secrets / name, value)
 
 
-def _forget(session: Session) -> None:
+def _forget(session: Session, engine: Engine) -> None:
     for name in (HELP_TOKEN, HELP_URL):
         if session.secrets.is_dir():
             write_whole(session.secrets / name, "")
+    engine.renew_secrets(session)

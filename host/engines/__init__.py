@@ -71,6 +71,10 @@ class Engine(Protocol):
         """The last lines of the daemon's log, and with `follow` every new one."""
         ...
 
+    def renew_secrets(self, session: Session) -> None:
+        """Bring the session's secrets as they are now into its machine, whether it runs or not."""
+        ...
+
     def remove(self, session: Session, *, keep_progress: bool) -> None:
         """Delete what the engine holds outside the session's folder; no machine runs."""
         ...

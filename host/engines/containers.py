@@ -154,6 +154,12 @@ class Containers:
             if found and found["State"]["Running"]:
                 self._program.call("stop", "--time", f"{max(1, round(grace_seconds))}", name)
 
+    def renew_secrets(self, session: Session) -> None:
+        """Write them into the containers, of which a stopped one keeps its files."""
+        for name in (container_name(session), _before(session)):
+            if self._inspect(name) is not None:
+                self._program.call("cp", "-", f"{name}:/", stdin=_tokens(session))
+
     def remove(self, session: Session, *, keep_progress: bool) -> None:
         """Remove the containers and, unless progress is to stay, the volume."""
         for name in (container_name(session), _before(session)):

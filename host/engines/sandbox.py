@@ -161,6 +161,9 @@ class Sandbox:
         self._reap()
         return any(True for _ in machine_processes(session.runtime))
 
+    def renew_secrets(self, session: Session) -> None:
+        """Nothing: a machine reads the session's own files, and holds no copy."""
+
     def stop(self, session: Session, grace_seconds: float = GRACE_SECONDS) -> None:
         """SIGTERM to the daemon, which hangs up its shells; then the whole process namespace."""
         asked = False

@@ -29,9 +29,9 @@ class Operator(Person):
         """The session of that workshop, whether it was made or not."""
         return Session(self.folder / "state" / "workshop" / self.workshop_name)
 
-    def run_folder(self, folder: Path) -> dict[str, Any]:  # Any: JSON
+    def run_folder(self, folder: Path, *options: str) -> dict[str, Any]:  # Any: JSON
         """`run --detach` another workshop than the own; what it says."""
-        said = self.cli("run", str(folder), "--detach", "--port", str(self.port()))
+        said = self.cli("run", str(folder), "--detach", "--port", str(self.port()), *options)
         assert said.code == 0, said
         data: dict[str, Any] = said.document["data"]
         return data

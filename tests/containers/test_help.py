@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from host.engines.containers import container_name
 from host.sessions import HELP_TOKEN
 from tests.containers.engine import Engine, version
 from tests.containers.operators import Operator, operator
@@ -54,6 +55,19 @@ def prepared(one: Operator, model: ModelServer) -> Operator:
     said = one.cli("build", str(one.workshop))
     assert said.code == 0, said
     return one
+
+
+def test_a_key_that_was_put_in_does_not_stay_in_the_stopped_container(
+    helped: Operator,
+) -> None:
+    """Fault 1."""
+    helped.run_folder(helped.workshop, "--help-from-env")
+    assert helped.inside("cat /run/workshop/help", user="root") == KEY
+    assert '"source":"model"' in ask(helped.session)
+    assert helped.cli("stop").code == 0
+    kept = helped.podman("cp", f"{container_name(helped.session)}:/run/workshop", "-")
+    assert "workshop/help" in kept
+    assert KEY not in kept
 
 
 def test_a_question_in_a_container_is_answered_by_way_of_the_relay(

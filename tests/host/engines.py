@@ -40,6 +40,10 @@ class Disturbed:
         self._engine.restore(session, swap)
         self._happen("after:restore")
 
+    def renew_secrets(self, session: Session) -> None:
+        """See Engine."""
+        self._engine.renew_secrets(session)
+
     def settle(self, session: Session, kept: str) -> None:
         """See Engine."""
         self._happen("before:settle")
