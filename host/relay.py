@@ -25,12 +25,12 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
-from host.ledger import Ledger
+from host.ledger import Ledger, Spent
 from host.relayconnection import HANG_UP, Connection
 from host.relaymeter import BYTES_PER_TOKEN, Meter
 from host.relaypolicy import Policy, Refused
 from host.relayquestion import passed_on
-from runtime.domain.errors import EngineFailure
+from runtime.domain.errors import EngineFailure, PermissionRefused, StorageFailed, StorageFull
 
 PROVIDER_URL = "https://api.anthropic.com"
 MAX_BODY_BYTES = 1 << 20  # 1 MiB
@@ -73,6 +73,7 @@ class Relay:
         self._patience_seconds = patience_seconds
         self._reserved = 0
         self._under_way = 0
+        self._unwritten = 0  # tokens
         self._complained: set[int] = set()
         self._client: httpx2.AsyncClient | None = None
         self.app = Starlette(
@@ -170,7 +171,7 @@ class Relay:
             self._reserved -= reserved
             self._under_way -= 1
             if meter is not None:
-                self._ledger.add(self._policy.session, self._policy.workshop, meter.spent)
+                self._count(meter.spent)
 
     def _reserve(self, body: bytes) -> int:
         """Tokens set aside for this request; Refused when a budget does not hold them."""
@@ -182,11 +183,20 @@ class Relay:
         if policy.workshop_tokens is not None:
             spent = self._ledger.of_workshop(policy.workshop).total
             left = min(left, policy.workshop_tokens - spent)
-        if wanted > left - self._reserved:
+        if wanted > left - self._reserved - self._unwritten:
             raise Refused(429, BUDGET_ERROR, "The budget for help is used up.")
         self._reserved += wanted
         self._under_way += 1
         return wanted
+
+    def _count(self, spent: Spent) -> None:
+        """Write it down; what cannot be written counts as long as this relay lives."""
+        try:
+            self._ledger.add(self._policy.session, self._policy.workshop, spent)
+        except (StorageFull, StorageFailed, PermissionRefused) as error:
+            if not self._unwritten:
+                self._say(f"What help costs cannot be written down: {error.message}")
+            self._unwritten += spent.total
 
     def _sent(self, body: bytes, version: str) -> AbstractAsyncContextManager[httpx2.Response]:
         if self._client is None:

@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,23 @@ async def test_the_budget_of_the_workshop_counts_removed_sessions_too(
         with pytest.raises(ModelFailed) as failed:
             await ask(f"http://127.0.0.1:{port}")
         assert failed.value.code == "help_budget"
+
+
+async def test_what_cannot_be_written_down_is_counted_all_the_same(
+    model: ModelServer, ledger: Ledger, tmp_path: Path
+) -> None:
+    (tmp_path / "help.lock").mkdir()  # in the way of the ledger's own
+    heard: list[str] = []
+    policy = replace(POLICY, session_tokens=1_200)
+    relay = Relay(policy, KEY, ledger, upstream=model.url, say=heard.append)
+    with relay.serving("127.0.0.1", 0) as port:
+        url = f"http://127.0.0.1:{port}"
+        assert [await ask(url), await ask(url)] == [ANSWER, ANSWER]
+        with pytest.raises(ModelFailed) as failed:
+            await ask(url)
+        assert failed.value.code == "help_budget"
+    assert len(heard) == 1
+    assert heard[0].startswith("What help costs cannot be written down")
 
 
 @pytest.mark.parametrize(
