@@ -65,7 +65,7 @@ def supplied(
         try:
             yield
         finally:
-            _forget(session, engine)
+            forget(session, engine)
     else:
         with _relayed(session, engine, llm, key, settings, say):
             yield
@@ -113,7 +113,8 @@ def _write(session: Session, engine: Engine, token: str, url: str) -> None:
         write_whole(session.secrets / name, value)
 
 
-def _forget(session: Session, engine: Engine) -> None:
+def forget(session: Session, engine: Engine) -> None:
+    """Take what a run gave out of the session and its machine."""
     for name in (HELP_TOKEN, HELP_URL):
         if session.secrets.is_dir():
             write_whole(session.secrets / name, "")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from host import config
 from host.client import Daemon, Transition
+from host.helping import forget
 from host.ledger import Ledger
 from host.sessions import Session
 from host.source import engine_of
@@ -79,6 +80,8 @@ def end(session: Session) -> bool:
             time.sleep(0.05)
     with session.locked():
         engine.stop(session)
+        if holder is None:
+            forget(session, engine)  # a run that was killed may have left a key
     return was_running
 
 

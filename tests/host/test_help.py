@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -124,3 +125,13 @@ def test_the_key_itself_is_put_into_the_machine_only_when_asked(
     assert '"source":"model"' in ask(session)
     assert helped.cli("stop").code == 0
     assert session.token(HELP_TOKEN) == "", "it does not stay behind"
+
+
+def test_a_key_that_a_killed_run_left_goes_with_the_next_stop(helped: Person) -> None:
+    """Fault 1."""
+    helped.cli("run", str(helped.workshop), "--detach", "--help-from-env")
+    session = helped.session
+    os.kill(session.holder() or 0, signal.SIGKILL)
+    assert session.token(HELP_TOKEN) == KEY
+    assert helped.cli("stop").code == 0
+    assert session.token(HELP_TOKEN) == ""
