@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,18 @@ from runtime.api import instructor_views as views
 from runtime.api import recordings
 from runtime.api import views as shared_views
 from runtime.api.body import json_list, json_response, parse_body, query_number
+from runtime.api.feeds import feed_response
 from runtime.api.instructor_feed import InstructorFeed, parse_place
 from runtime.api.routing import Handler, Role, RoleRoute, route
 from runtime.api.services import Services
-from runtime.api.streaming import FeedAnswer
+from runtime.api.streaming import FeedAnswer, until
 from runtime.api.watched import live_answer
 from runtime.domain import events as ev
+from runtime.domain.errors import NotFound, WorkshopError
 from runtime.domain.redaction import redact
 from runtime.store.helplog import FILE_NAME as HELP_HISTORY
 from runtime.store.jsonl import parse_object, read_lines
+from runtime.store.recordings import RecordingInfo
 
 MAX_LISTED = 1000
 TEXTS = ("question", "response")
@@ -98,21 +102,46 @@ async def help_history(request: Request) -> Response:
     return json_response(schemas.LoggedHelp(interactions=found))
 
 
-def recorded(handler: Handler) -> Handler:
-    """A handler of one recording, for an instructor: one that grows counts as looking on."""
+async def recording(request: Request) -> Response:
+    """GET /api/instructor/recordings/{name}: one that grows counts as looking on."""
+    watching = _services(request).watching
+    watching.require_recordings()
+    found = await _found(request)
+    if found is None or not found.live:
+        return await recordings.recording(request)
+    async with watching.follow(found.name, found.terminal):
+        return await recordings.recording(request)
 
-    async def allowed(request: Request) -> Response:
-        services = _services(request)
-        services.watching.require_recordings()
-        if services.recordings is not None:
-            name = request.path_params["name"]
-            known = await asyncio.to_thread(services.recordings.list)
-            growing = next((each for each in known if each.name == name and each.live), None)
-            if growing is not None:
-                services.watching.require_watch(growing.terminal)
-        return await handler(request)
 
-    return allowed
+async def follow(request: Request) -> Response:
+    """GET /api/instructor/recordings/{name}/live: looking on, for as long as that is allowed."""
+    watching = _services(request).watching
+    watching.require_recordings()
+    found = await _found(request)
+    messages = await recordings.live_messages(request)
+    if found is None:
+        raise NotFound("There is no such recording.")
+    watching.require_watch(found.terminal)
+
+    async def allowed() -> AsyncGenerator[bytes, None]:
+        with suppress(WorkshopError):  # a look that cannot be recorded is no look
+            async with (
+                watching.follow(found.name, found.terminal) as over,
+                aclosing(messages()) as all_of_them,
+                aclosing(until(over, all_of_them)) as lasting,
+            ):
+                async for message in lasting:
+                    yield message
+
+    return feed_response(allowed)
+
+
+async def _found(request: Request) -> RecordingInfo | None:
+    """The recording that the address names."""
+    here = _services(request).recordings
+    known = await asyncio.to_thread(here.list) if here is not None else ()
+    name = request.path_params["name"]
+    return next((each for each in known if each.name == name), None)
 
 
 async def lower_hand(request: Request) -> Response:
@@ -208,8 +237,8 @@ routes: list[RoleRoute] = [
     _route("/goss/history", reports),
     _route("/llm/history", help_history),
     _route("/recordings", recordings.list_recordings),
-    _route("/recordings/{name}", recorded(recordings.recording)),
-    _route("/recordings/{name}/live", recorded(recordings.live)),
+    _route("/recordings/{name}", recording),
+    _route("/recordings/{name}/live", follow),
     _route("/hand/lower", lower_hand, "POST"),
     _route("/watching", ask, "POST"),
     _route("/watching/{id}", end, "DELETE"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -25,6 +25,8 @@ from runtime.domain.errors import NotFound, TooMany
 from runtime.services.follow import Picture, follow
 from runtime.services.switch import RecordingSwitch
 from runtime.store.recordings import OpenRecording, Recordings
+
+Messages = Callable[[], AsyncGenerator[bytes, None]]
 
 MEDIA_TYPE = "application/x-asciicast"
 PIECE_BYTES = 64 * 1024
@@ -132,6 +134,11 @@ async def recording(request: Request) -> Response:
 
 async def live(request: Request) -> Response:
     """GET /api/recordings/{name}/live: a picture, then events as they are written."""
+    return feed_response(await live_messages(request))
+
+
+async def live_messages(request: Request) -> Messages:
+    """What a reader of a growing recording is sent. Raises NotFound, TooMany."""
     here = _switch(request)
     if here.followers >= MAX_FOLLOWERS:
         raise TooMany(f"{MAX_FOLLOWERS} pages follow recordings already; close one first.")
@@ -146,7 +153,7 @@ async def live(request: Request) -> Response:
         except NotFound:
             return False
 
-    async def messages() -> AsyncIterator[bytes]:
+    async def messages() -> AsyncGenerator[bytes, None]:
         here.followers += 1
         try:
             async with aclosing(follow(path, goes_on)) as followed:
@@ -159,7 +166,7 @@ async def live(request: Request) -> Response:
         finally:
             here.followers -= 1
 
-    return feed_response(messages)
+    return messages
 
 
 async def delete(request: Request) -> Response:

@@ -7,7 +7,7 @@ comes back with the id of the last message it read, and is given what it missed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, suppress
 
 from starlette.responses import Response
@@ -22,6 +22,24 @@ Messages = Callable[[Callable[[], None]], AsyncGenerator[bytes, None]]
 def encode_message(event: str, data: bytes, identifier: str) -> bytes:
     """One message; `data` is JSON and so has no line break."""
     return b"id: %b\nevent: %b\ndata: %b\n\n" % (identifier.encode(), event.encode(), data)
+
+
+async def until(over: asyncio.Event, messages: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """The messages, until there are no more or `over` is set: also while none comes."""
+    ending = asyncio.create_task(over.wait(), name="end of what is allowed")
+    coming: asyncio.Future[bytes | None] | None = None
+    try:
+        while True:
+            coming = asyncio.ensure_future(anext(messages, None))
+            await asyncio.wait({coming, ending}, return_when=asyncio.FIRST_COMPLETED)
+            if over.is_set() or (message := coming.result()) is None:
+                return
+            yield message
+    finally:
+        ending.cancel()
+        if coming is not None:
+            coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)
 
 
 class FeedAnswer(Response):

@@ -156,6 +156,8 @@ def _hand_lowered(state: State, event: ev.HandLowered) -> None:
 
 def _watching_chosen(state: State, event: ev.WatchingChosen) -> None:
     state.watching.chosen = event.watching
+    if event.watching == "off":
+        state.watching.permissions.clear()
 
 
 def _watch_requested(state: State, event: ev.WatchRequested) -> None:

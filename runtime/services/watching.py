@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 
 from runtime.domain import events as ev
 from runtime.domain.errors import AskFirst, NotFound, WatchingOff, WorkshopError
@@ -19,7 +20,15 @@ from runtime.services.session import Session
 from runtime.services.terminal import Terminals
 
 ENDED = 4404  # as the terminal protocol's: there is nothing to come back to
-ALONE_SECONDS = 30.0  # a page that typed comes back within this, or typing is over
+ALONE_SECONDS = 30.0  # a page that looked comes back within this, or what was allowed is over
+
+
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """Somebody looks on: at this terminal, or at something of a terminal without a name."""
+
+    terminal: str | None
+    end: Callable[[], None]
 
 
 class Watching:
@@ -28,7 +37,7 @@ class Watching:
     def __init__(self, session: Session, terminals: Terminals) -> None:
         self._session = session
         self._terminals = terminals
-        self._open: set[tuple[str, Attachment]] = set()  # by terminal
+        self._open: set[_Look] = set()
         self._alone: asyncio.TimerHandle | None = None
         self._ending: set[asyncio.Task[None]] = set()
 
@@ -51,22 +60,25 @@ class Watching:
         """End what is no longer allowed, as soon as it is not."""
         changes = self._session.changes
         seen = changes.version
-        self._look_for_the_typist()
+        self._wait_for_a_look()
         while not changes.closed:
-            for terminal, watcher in tuple(self._open):
-                if not self.state.may_watch(self.setting, terminal):
-                    watcher.end(ENDED)
+            for look in tuple(self._open):
+                if not self.state.may_watch(self.setting, look.terminal):
+                    look.end()
             seen = await changes.after(seen)
 
     def close(self) -> None:
         """End every live view, so that the server can close its connections."""
         if self._alone is not None:
             self._alone.cancel()
-        for _, watcher in tuple(self._open):
-            watcher.end(ENDED)
+        for look in tuple(self._open):
+            look.end()
 
     async def choose(self, mode: WatchMode) -> None:
-        """The student's choice; what is more than the workshop's own setting means that setting."""
+        """The student's choice; what is more than the workshop's own setting means that setting.
+
+        `off` also ends what was allowed and asked.
+        """
         chosen = lesser(self.setting, mode)
 
         def make() -> ev.Event | None:
@@ -75,9 +87,6 @@ class Watching:
             return ev.WatchingChosen(ts=self._session.now(), watching=chosen)
 
         await self._session.record_if(make)
-        if chosen == "off":
-            for permission in tuple(self.state.permissions.values()):
-                await self.end(permission.id, by_student=True)
 
     async def ask(self, kind: PermissionKind, terminal: str) -> Permission | None:
         """Ask the student; None when nobody has to be asked.
@@ -113,6 +122,7 @@ class Watching:
             return ev.WatchAnswered(ts=self._session.now(), id=permission_id, allowed=allowed)
 
         await self._session.record_if(make)
+        self._wait_for_a_look()  # whoever asked may have gone meanwhile
 
     async def end(self, permission_id: str, *, by_student: bool) -> None:
         """Withdraw a request or end what it allowed; nothing when it is over already."""
@@ -145,21 +155,25 @@ class Watching:
 
         The student's page says that somebody does. Raises WatchingOff, AskFirst, NotFound, TooMany.
         """
-        self.require_watch(terminal)
         client = secrets.token_hex(6)
-        now = self._session.now
+        self.require_watch(terminal)
         with self._terminals.get(terminal).watch(client, offset) as watcher:
-            self._open.add((terminal, watcher))
-            try:
-                joined = ev.WatcherJoined(ts=now(), terminal=terminal, client=client)
-                await self._session.record(joined)  # also when its reader leaves meanwhile
+            look = _Look(terminal, lambda: watcher.end(ENDED))
+            async with self._looking(look, terminal, client):
                 yield watcher
-            finally:
-                self._open.discard((terminal, watcher))
-                self._look_for_the_typist()
-                left = ev.WatcherLeft(ts=now(), terminal=terminal, client=client)
-                with suppress(WorkshopError):
-                    await asyncio.shield(self._session.record(left))
+
+    @asynccontextmanager
+    async def follow(self, recording: str, terminal: str | None) -> AsyncIterator[asyncio.Event]:
+        """See a recording grow, for the length of the block; what it gives is set when that is no
+        longer allowed. `terminal` is None for one that no terminal of ours wrote.
+
+        The student's page says that somebody does. Raises WatchingOff, AskFirst.
+        """
+        self.require_watch(terminal)
+        over = asyncio.Event()
+        look = _Look(terminal, over.set)
+        async with self._looking(look, terminal or recording, secrets.token_hex(6)):
+            yield over
 
     async def type(self, terminal: str, data: bytes) -> None:
         """Type for the student; raises AskFirst without a yes, NotFound."""
@@ -168,21 +182,35 @@ class Watching:
             raise AskFirst("Ask the student first: nobody types here without a yes.")
         await found.assist(data)
 
-    def _look_for_the_typist(self) -> None:
-        """Soon: whoever may type and no longer looks on has gone."""
+    @asynccontextmanager
+    async def _looking(self, look: _Look, shown: str, client: str) -> AsyncIterator[None]:
+        now = self._session.now
+        self._open.add(look)
+        try:
+            joined = ev.WatcherJoined(ts=now(), terminal=shown, client=client)
+            await self._session.record(joined)  # also when its reader leaves meanwhile
+            yield
+        finally:
+            self._open.discard(look)
+            self._wait_for_a_look()
+            left = ev.WatcherLeft(ts=now(), terminal=shown, client=client)
+            with suppress(WorkshopError):
+                await asyncio.shield(self._session.record(left))
+
+    def _wait_for_a_look(self) -> None:
+        """Soon: whoever may look or type, and does not look on, has gone."""
         if self._alone is not None:
             self._alone.cancel()
         loop = asyncio.get_running_loop()
         self._alone = loop.call_later(ALONE_SECONDS, self._end_alone)
 
     def _end_alone(self) -> None:
-        found = self.state.permissions.get("assist")
-        if found is None or found.status != "allowed":
-            return
-        if not any(terminal == found.terminal for terminal, _ in self._open):
-            ending = asyncio.create_task(self._end_quietly(found.id), name="end of typing")
-            self._ending.add(ending)
-            ending.add_done_callback(self._ending.discard)
+        seen = {look.terminal for look in self._open}
+        for found in self.state.permissions.values():
+            if found.status == "allowed" and seen.isdisjoint((found.terminal, None)):
+                ending = asyncio.create_task(self._end_quietly(found.id), name="end of a yes")
+                self._ending.add(ending)
+                ending.add_done_callback(self._ending.discard)
 
     async def _end_quietly(self, permission_id: str) -> None:
         with suppress(WorkshopError):  # a full disk: the student's page still has the button

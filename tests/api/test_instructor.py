@@ -351,6 +351,78 @@ async def test_watching_is_asked_for_when_the_workshop_says_so(tmp_path: Path) -
             assert await see(at) == (403, "ask_first")
 
 
+async def allow(at: Served, kind: str) -> str:
+    """The question and the student's yes; the permission's id."""
+    async with at.http(INSTRUCTOR) as teacher, at.http(STUDENT) as student:
+        asked = await teacher.post("/api/instructor/watching", json={"kind": kind})
+        wish = str(asked.json()["permission"])
+        await student.post(f"/api/watching/{wish}", json={"allowed": True})
+        return wish
+
+
+async def watched(at: Served) -> list[str]:
+    """What the student's page says is looked at."""
+    async with at.http(STUDENT) as student:
+        names: list[str] = (await student.get("/api/state")).json()["watching"]["watched"]
+        return names
+
+
+async def test_following_a_recording_is_looking_on(tmp_path: Path) -> None:
+    async with (
+        served(tmp_path, {"watching": "ask"}) as at,
+        at.socket() as page,
+        at.http(INSTRUCTOR) as teacher,
+    ):
+        (cast,) = (await teacher.get("/api/instructor/recordings")).json()
+        path = f"/api/instructor/recordings/{cast['name']}/live"
+        assert (await teacher.get(path)).json()["error"]["code"] == "ask_first"
+        wish = await allow(at, "watch")
+        async with reading(at, path) as reader:
+            await reader.sees("message")
+            assert await watched(at) == ["main"]
+            await page.type("while :; do echo se''cret; sleep 0.02; done\r")  # it is never quiet
+            await until(lambda: "secret" in str(reader.messages), "what is recorded")
+            async with at.http(STUDENT) as student:
+                await student.delete(f"/api/watching/{wish}")
+            await until(lambda: reader.ended, "the end of the view")
+        assert await watched(at) == []
+        assert (await teacher.get(path)).status_code == 403
+
+
+async def test_reading_a_recording_that_grows_is_an_event(tmp_path: Path) -> None:
+    async with served(tmp_path) as at, at.http(INSTRUCTOR) as teacher:
+        (cast,) = (await teacher.get("/api/instructor/recordings")).json()
+        await teacher.get(f"/api/instructor/recordings/{cast['name']}")
+        assert "watcher_left" in (tmp_path / "runtime/state-events.jsonl").read_text()
+
+
+@pytest.mark.parametrize("kind", ["watch", "assist"])
+async def test_a_yes_is_over_when_nobody_comes_to_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(watching, "ALONE_SECONDS", 0.1)
+    async with served(tmp_path, {"watching": "ask"}) as at:
+        await asyncio.sleep(0.3)  # also when the daemon began long ago
+        await allow(at, kind)
+        state = at.daemon.session.state.watching
+        await until(lambda: not state.permissions, "the end of the yes")
+
+
+async def test_a_yes_to_watch_is_over_when_whoever_watched_has_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "ALONE_SECONDS", 0.5)
+    async with served(tmp_path, {"watching": "ask"}) as at:
+        await allow(at, "watch")
+        async with reading(at, "/api/instructor/terminals/main/live") as reader:
+            await reader.sees("message")
+            await asyncio.sleep(1)
+            state = at.daemon.session.state.watching
+            assert state.permissions["watch"].status == "allowed"
+        await until(lambda: not state.permissions, "the end of the yes")
+        assert await see(at) == (403, "ask_first")
+
+
 async def test_a_student_may_choose_less_but_never_more(tmp_path: Path) -> None:
     async with served(tmp_path, {"watching": "ask"}) as at, at.http(STUDENT) as student:
         chosen = await student.post("/api/watching", json={"mode": "always"})

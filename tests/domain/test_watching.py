@@ -50,6 +50,8 @@ ASSIST = [asked("assist"), answered(yes=True)]
         ("always", [chose("off"), chose("always")], True, False),
         ("ask", [chose("always")], False, False),  # never more than the workshop
         ("ask", [*WATCH, chose("off")], False, False),
+        ("ask", [*WATCH, chose("off"), chose("ask")], False, False),  # no yes outlives an off
+        ("always", [*ASSIST, chose("off"), chose("always")], True, False),
         ("ask", [asked("watch", "two"), answered(yes=True)], False, False),  # another terminal
         ("ask", [answered(yes=True)], False, False),  # nobody asked
         ("ask", [*WATCH, asked("watch", number="2")], False, False),  # a new question
