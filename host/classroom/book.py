@@ -17,12 +17,14 @@ from pydantic import ValidationError
 
 from host.classroom.wire import LastCommand, StudentStatus, Tally
 from host.sessions import write_whole
+from runtime.domain.errors import TooMany
 from runtime.store.jsonl import MAX_LINE_BYTES, JsonlWriter, parse_object, read_lines
 
 STATUS_SECONDS = 2.0  # between two writes of a status; a crash loses what the daemon tells again
 PLACE = re.compile(r"(\d{1,15})-(\d{1,15})")
 BEGINNING = "0-0"
 SHOWN_COMMAND = 200  # characters
+MOST_BYTES = 256 << 20  # of one session; a class makes a few
 
 KINDS = frozenset({"state", "command", "connection", "report", "help", "hand", "transition"})
 
@@ -52,16 +54,16 @@ class Book:
         return f"{self._place[0]}-{self._place[1]}"
 
     def add(self, identifier: str, kind: str, record: bytes) -> bool:
-        """Keep a fact; False when it is kept already, or is none."""
+        """Keep a fact; False when it is kept already, or is none. Raises TooMany."""
         place = parse_place(identifier)
         if place is None or kind not in KINDS or not _is_beyond(place, self._place):
             return False
         parsed = parse_object(record)
         if parsed is None:
             return False
-        line = orjson.dumps({"id": identifier, "kind": kind, "record": parsed})
-        if len(line) > MAX_LINE_BYTES:  # the envelope made a line of the largest size too long
-            line = orjson.dumps({"id": identifier, "kind": kind, "record": {"cut": True}})
+        line = _line(identifier, kind, parsed)
+        if self._writer.offset + len(line) > MOST_BYTES:
+            raise TooMany(f"it sent more than {MOST_BYTES >> 20} MiB.")
         self._writer.append(line)
         self._place = place
         self.tally = counted(self.tally, kind, parsed)
@@ -128,6 +130,17 @@ def file_name(session: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}", session):
         return session
     return f"x-{hashlib.sha256(session.encode('utf-8', 'replace')).hexdigest()[:32]}"
+
+
+def _line(identifier: str, kind: str, record: dict[str, object]) -> bytes:
+    fact = {"id": identifier, "kind": kind, "record": record}
+    try:
+        line = orjson.dumps(fact)
+    except orjson.JSONEncodeError:  # deeper than can be written
+        line = b""
+    if 0 < len(line) <= MAX_LINE_BYTES:
+        return line
+    return orjson.dumps({**fact, "record": {"cut": True}})  # the envelope makes it longer as well
 
 
 def counted(tally: Tally, kind: str, record: dict[str, object]) -> Tally:

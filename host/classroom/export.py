@@ -1,13 +1,15 @@
 """The class as CSV: a row per student, or a row per student and step. RFC 4180, UTF-8.
 
 Names, titles and commands come from other people: what a spreadsheet would take for a formula is
-given an apostrophe in front, as OWASP advises.
+given an apostrophe in front, as OWASP advises; also behind what a spreadsheet of another country
+takes for the end of a cell.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -16,6 +18,7 @@ from host.classroom.wire import StudentStep, Tally
 from runtime.domain.events import timestamp
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－", "＠")
+INNER_FORMULA = re.compile(r"""([;\t\r\n]["' ]*)(?=[=+\-@＝＋－＠])""")
 
 STUDENT_COLUMNS = (
     *("student", "address", "reach", "last heard", "session", "workshop", "step", "completed"),
@@ -107,7 +110,7 @@ def cell(value: object) -> str:
             return str(value)
         case datetime():
             return timestamp(value)
-    text = str(value).replace("\0", "")
+    text = INNER_FORMULA.sub(r"\1'", str(value).replace("\0", ""))
     return f"'{text}" if text.startswith(FORMULA) else text
 
 

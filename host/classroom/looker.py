@@ -16,11 +16,12 @@ import orjson
 from host.classroom.reader import RETRY_SECONDS, bearer
 from host.classroom.screen import Screen
 from host.classroom.seat import Seat
-from host.classroom.sse import Parser, TooLarge
+from host.classroom.sse import Pace, Parser, TooLarge
 from host.classroom.wire import ScreenView
 from runtime.domain.asciicast import parse_size
 
 DRAW_SECONDS = 0.4  # between two pictures of one terminal
+DRAWING_SHARE = 10  # a picture that is costly to draw is drawn so many times its cost apart
 BURST_BYTES = 256 * 1024  # read at once; the daemon catches a slow reader up by a new screen
 BURST_SECONDS = 0.25
 MAIN = "main"
@@ -123,9 +124,11 @@ class Looker:
         return picture.came
 
     async def _draw(self, terminal: str, picture: _Picture) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             await picture.changed.wait()
             picture.changed.clear()
+            begun = loop.time()
             cols, rows = picture.screen.size
             self._show(
                 ScreenView(
@@ -136,7 +139,7 @@ class Looker:
                     text=picture.screen.text(),
                 )
             )
-            await asyncio.sleep(DRAW_SECONDS)
+            await asyncio.sleep(max(DRAW_SECONDS, DRAWING_SHARE * (loop.time() - begun)))
 
     def _show(self, view: ScreenView) -> None:
         if view != self.view:
@@ -171,15 +174,8 @@ class _Picture:
 
 
 async def _feed(picture: _Picture, answer: httpx2.Response) -> None:
-    parser = Parser()
-    loop = asyncio.get_running_loop()
-    begun, size = loop.time(), 0
-    async for piece in answer.aiter_bytes():
+    parser, pace = Parser(), Pace(BURST_BYTES, BURST_SECONDS)
+    async for piece in answer.aiter_raw():
         for message in parser.feed(piece):
             picture.take(message.data)
-        size += len(piece)
-        now = loop.time()
-        if now - begun > BURST_SECONDS:
-            begun, size = now, 0
-        elif size > BURST_BYTES:
-            await asyncio.sleep(BURST_SECONDS - (now - begun))
+        await pace.took(len(piece))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 
 from host.classroom.seat import Seat
-from host.classroom.wire import ClassView, Funnel, FunnelStep, StudentStatus
+from host.classroom.wire import ClassView, Funnel, FunnelStep, StudentStatus, StudentStep
 
 
 def overview(name: str, seats: Sequence[Seat]) -> ClassView:
@@ -38,7 +39,22 @@ def funnels(students: Sequence[StudentStatus]) -> list[Funnel]:
 
 def _funnel(name: str, students: Sequence[StudentStatus]) -> Funnel:
     longest = max(students, key=lambda student: (len(student.steps), student.ts))
-    steps = [_step(each.id, each.title, students) for each in longest.steps]
+    titles = {each.id: each.title for each in longest.steps}
+    efforts: dict[str, list[StudentStep]] = {step: [] for step in titles}
+    here: dict[str, list[StudentStatus]] = {step: [] for step in titles}
+    reached: Counter[str] = Counter()
+    for student in students:
+        for each in {each.id: each for each in student.steps}.values():
+            if each.id in titles:
+                efforts[each.id].append(each)
+                came = each.completed or each.started_at or each.id == student.viewed_step
+                reached[each.id] += bool(came)
+        if not student.finished and student.viewed_step in titles:
+            here[student.viewed_step].append(student)
+    steps = [
+        _step(step, title, reached[step], here[step], efforts[step])
+        for step, title in titles.items()
+    ]
     return Funnel(
         workshop=name,
         title=longest.title,
@@ -48,20 +64,18 @@ def _funnel(name: str, students: Sequence[StudentStatus]) -> Funnel:
     )
 
 
-def _step(step: str, title: str, students: Sequence[StudentStatus]) -> FunnelStep:
-    here = [student for student in students if not student.finished and student.viewed_step == step]
-    efforts = [each for student in students for each in student.steps if each.id == step]
+def _step(
+    step: str,
+    title: str,
+    reached: int,
+    here: Sequence[StudentStatus],
+    efforts: Sequence[StudentStep],
+) -> FunnelStep:
     times = [each.on_task_seconds for each in efforts if each.completed]
     return FunnelStep(
         id=step,
         title=title,
-        reached=sum(
-            1
-            for student in students
-            for each in student.steps
-            if each.id == step
-            and (each.completed or each.started_at or step == student.viewed_step)
-        ),
+        reached=reached,
         here=len(here),
         stuck=sum(1 for student in here if student.stuck),
         completed=sum(1 for each in efforts if each.completed),

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from host.classroom.book import BEGINNING, Book
 from host.classroom.seat import Seat
 from host.classroom.shelf import SameSession, Shelf
-from host.classroom.sse import Message, Parser, TooLarge
+from host.classroom.sse import Message, Pace, Parser, TooLarge
 from host.classroom.wire import Reach, StudentStatus
 from runtime.domain.errors import WorkshopError
 
@@ -22,6 +22,8 @@ CONNECT_SECONDS = 5.0
 SILENCE_SECONDS = 40.0  # a daemon says something every 15
 RETRY_SECONDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 REFUSED_SECONDS = 15.0
+BURST_BYTES = 1 << 20  # of one feed
+BURST_SECONDS = 0.25
 TIMEOUT = httpx2.Timeout(CONNECT_SECONDS, read=SILENCE_SECONDS)
 
 REFUSALS = {
@@ -55,7 +57,12 @@ def new_client(*, trust_env: bool = True) -> httpx2.AsyncClient:
     """
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=20)
     return httpx2.AsyncClient(
-        timeout=TIMEOUT, limits=limits, follow_redirects=False, trust_env=trust_env
+        timeout=TIMEOUT,
+        limits=limits,
+        follow_redirects=False,
+        trust_env=trust_env,
+        # A few bytes could be packed so that they unfold to gigabytes: nothing is unpacked.
+        headers={"accept-encoding": "identity"},
     )
 
 
@@ -67,8 +74,10 @@ class Reader:
         self._shelf = shelf
         self._client = client
         self._failures = 0
-        if seat.book is None:
+        try:
             seat.book = shelf.known(seat.entry.key, seat.entry.name)
+        except WorkshopError as error:  # of this student alone; said again when it is needed
+            seat.is_lost("unreachable", _not_kept(error))
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -99,27 +108,31 @@ class Reader:
             ) as answer:
                 if answer.status_code != 200:
                     raise _refused(answer.status_code)
+                if not answer.headers.get("content-type", "").startswith("text/event-stream"):
+                    raise Lost("unreachable", "What answers here is no daemon.")
                 await self._take_all(answer)
         except (httpx2.HTTPError, httpx2.StreamError, TooLarge) as error:
             raise Lost("unreachable", _sentence(error)) from error
         except httpx2.InvalidURL as error:
             raise Lost("refused", "The address cannot be used.") from error
         except WorkshopError as error:
-            raise Lost("unreachable", f"Nothing can be kept: {error.message}") from error
+            raise Lost("unreachable", _not_kept(error)) from error
         except OSError as error:
             raise Lost("unreachable", f"Nothing can be kept: {error.strerror}.") from error
         raise Lost("unreachable", "The workshop ended, or is starting anew.")
 
     async def _take_all(self, answer: httpx2.Response) -> None:
-        parser = Parser()
-        async with aclosing(answer.aiter_bytes()) as pieces:
+        parser, pace = Parser(), Pace(BURST_BYTES, BURST_SECONDS)
+        async with aclosing(answer.aiter_raw()) as pieces:
             async for piece in pieces:
                 messages = parser.feed(piece)
                 for message in messages:
                     self._take(message)
                 if messages:
                     self._seat.changed()
-                self._seat.is_live()
+                if self._seat.reach == "live":
+                    self._seat.is_live()
+                await pace.took(len(piece))
 
     def _take(self, message: Message) -> None:
         if message.event == "status":
@@ -134,6 +147,7 @@ class Reader:
             raise Lost("refused", "What answers here is no daemon of a version we know.") from error
         self._failures = 0
         self._right_book(status.session).show(status, message.data)
+        self._seat.is_live()
 
     def _right_book(self, session: str) -> Book:
         """The session's book. Raises AnotherSession when the feed was opened for another's."""
@@ -157,6 +171,10 @@ def _refused(status: int) -> Lost:
     if why is not None:
         return Lost("refused", why)
     return Lost("unreachable", f"The answer was {status}, not a feed.")
+
+
+def _not_kept(error: WorkshopError) -> str:
+    return f"Nothing can be kept: {error.message}"
 
 
 def _sentence(error: Exception) -> str:

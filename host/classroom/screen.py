@@ -15,6 +15,7 @@ SEQUENCE = re.compile(
 )
 STYLE = re.compile(r"\x1b\[[0-9;:]*m")
 MOST_CELLS = (400, 200)  # of a thumbnail; a larger terminal is cut
+MOST_TEXT = 128 * 1024  # characters of a picture; one with more in it is shown without colours
 
 
 class Screen:
@@ -67,7 +68,8 @@ class Screen:
 
 def plain(drawn: str) -> str:
     """The text with no control characters but line feeds and styles."""
-    return SEQUENCE.sub(lambda found: found[0] if STYLE.fullmatch(found[0]) else "", drawn)
+    text = SEQUENCE.sub(lambda found: found[0] if STYLE.fullmatch(found[0]) else "", drawn)
+    return text if len(text) <= MOST_TEXT else STYLE.sub("", text)[:MOST_TEXT]
 
 
 def _bounded(cols: int, rows: int) -> tuple[int, int]:

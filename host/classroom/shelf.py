@@ -14,8 +14,10 @@ import json
 import os
 import re
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from host.classroom.book import Book
@@ -28,6 +30,15 @@ class SameSession(ValueError):
     """Another seat reads this session already; the message is the other's name."""
 
 
+@dataclass(frozen=True)
+class _Taken:
+    """A book that is open, and whose it is: names may be the same, keys are not."""
+
+    key: str
+    name: str
+    book: Book
+
+
 class Shelf:
     """One class on disk. `take` gives a seat its book; no two seats write one book."""
 
@@ -38,7 +49,7 @@ class Shelf:
         self._wall_path = folder / "wall.json"
         self._seats_path = folder / "seats.json"
         self._seats: dict[str, object] = {}
-        self._open: dict[str, tuple[str, Book]] = {}  # by session: whose, and the book
+        self._open: dict[str, _Taken] = {}  # by session
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -56,7 +67,7 @@ class Shelf:
                     f"The wall of the class “{self.name}” is served already. Look at that one, or "
                     "begin another: workshop class --name NAME"
                 ) from None
-            self._seats = read_json(self._seats_path)
+            self._seats = _remembered(self._seats_path)
             yield
         finally:
             self.close()
@@ -64,7 +75,7 @@ class Shelf:
 
     def wall(self) -> tuple[str, int | None]:
         """The wall's token, made once, and the port it had last."""
-        known = read_json(self._wall_path)
+        known = _remembered(self._wall_path)
         token, port = known.get("token"), known.get("port")
         if not isinstance(token, str) or len(token) < 32:
             token = secrets.token_urlsafe(32)
@@ -87,13 +98,13 @@ class Shelf:
     def take(self, key: str, name: str, session: str) -> Book:
         """The session's book, for this seat alone. Raises SameSession, StorageFailed."""
         if session in self._open:
-            owner, book = self._open[session]
-            if owner != name:
-                raise SameSession(owner)
-            return book
+            taken = self._open[session]
+            if taken.key != key:
+                raise SameSession(taken.name)
+            return taken.book
         with storage_errors(self._books):
             book = Book(self._books, session)
-        self._open[session] = (name, book)
+        self._open[session] = _Taken(key, name, book)
         if self._seats.get(key) != session:
             self._seats[key] = session
             write_whole(self._seats_path, json.dumps(self._seats, indent=1) + "\n")
@@ -107,8 +118,18 @@ class Shelf:
 
     def close(self) -> None:
         """Write what is not written yet."""
-        for _, book in list(self._open.values()):
-            self.give_back(book)
+        for taken in list(self._open.values()):
+            self.give_back(taken.book)
+
+
+def _remembered(path: Path) -> dict[str, object]:
+    """What a file of ours says; one that is damaged is put aside, and says nothing."""
+    with storage_errors(path):
+        try:
+            return read_json(path)
+        except ValueError:
+            path.replace(path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%SZ')}"))
+            return {}
 
 
 def class_names() -> str:

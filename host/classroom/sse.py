@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 MOST_BYTES = 2 << 20  # of one message
@@ -18,6 +19,23 @@ class Message:
     id: str
     event: str
     data: bytes
+
+
+class Pace:
+    """Whoever sends more than `size` bytes in `seconds` waits, and leaves the others their turn."""
+
+    def __init__(self, size: int, seconds: float) -> None:
+        self._most, self._seconds = size, seconds
+        self._begun, self._taken = 0.0, 0
+
+    async def took(self, size: int) -> None:
+        """So many bytes came and were dealt with."""
+        now = asyncio.get_running_loop().time()
+        if now - self._begun > self._seconds:
+            self._begun, self._taken = now, 0
+        self._taken += size
+        if self._taken > self._most:
+            await asyncio.sleep(self._seconds - (now - self._begun))
 
 
 class Parser:
@@ -44,7 +62,7 @@ class Parser:
             return self._end()
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
-        self._size += len(value)
+        self._size += len(line) + 1  # a line without a value takes room as well
         match name:
             case b"data":
                 self._data.append(value)

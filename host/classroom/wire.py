@@ -126,7 +126,7 @@ class LastCommand(HostModel):
     ts: Timestamp
     cmd: str
     exit: int
-    term: str | None = None
+    term: Word | None = None
 
 
 class Tally(HostModel):

@@ -17,6 +17,7 @@ from typing import Protocol
 from runtime.domain.checks import Report, Result, Trigger, could_not_check, judge
 from runtime.domain.errors import NotFound, Stopping, StorageFailed, StorageFull
 from runtime.domain.events import Event, FailedResult, GossResult
+from runtime.domain.redaction import redact
 from runtime.domain.state import State
 from runtime.domain.workshop import Step, Workshop
 from runtime.services.broadcast import Broadcast
@@ -306,14 +307,19 @@ def _recorded(report: Report) -> Iterator[FailedResult]:
         result = FailedResult(
             name=check.name,
             title=_shorten(check.title),
-            summary=_shorten(check.summary),
+            summary=_shorten(_redacted(check.summary)),
             expected=_shorten(check.expected),
-            found=_shorten(check.found),
+            found=_shorten(_redacted(check.found)),
         )
         room -= len(result.model_dump_json(exclude_none=True).encode()) + len(",")
         if room < 0:
             return
         yield result
+
+
+def _redacted(text: str | None) -> str | None:
+    """What a check found may be the content of a file; what is logged, instructors see."""
+    return None if text is None else redact(text)
 
 
 def _shorten(text: str | None) -> str | None:

@@ -449,3 +449,14 @@ async def test_recorded_results_stay_within_their_bytes(tmp_path: Path) -> None:
         assert event.results
         line = ev.encode(event)
         assert 15 << 10 < len(line) < (16 << 10) + 400
+
+
+async def test_a_secret_that_a_check_found_is_in_no_log(tmp_path: Path) -> None:
+    (tmp_path / "env").write_text("export API_TOKEN=abc123hidden\n")
+    wants = f"command: {{'cat {tmp_path}/env': {{exit-status: 0, stdout: {{equal: ready}}}}}}"
+    async with bench(tmp_path, wants) as here:
+        report = await here.checks.validate("s0")
+        assert "abc123hidden" in str(report.checks), "the student sees what is in their file"
+        (event,) = here.recorded
+        assert "[redacted]" in str(event.results)
+        assert "abc123hidden" not in str(event.results)

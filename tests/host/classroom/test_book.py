@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from host.classroom import book as book_module
 from host.classroom.book import Book, file_name
 from host.classroom.wire import StudentStatus
+from runtime.domain.errors import TooMany
 from tests.crowd import Student
 
 SESSION = "0c5f9a0e"
@@ -116,6 +118,28 @@ def test_damage_in_the_middle_is_put_aside(tmp_path: Path) -> None:
     again.close()
     [aside] = tmp_path.glob("*.torn-*")
     assert aside.read_bytes().endswith(third)
+
+
+def test_a_record_deeper_than_can_be_written_is_kept_as_cut(tmp_path: Path) -> None:
+    book = Book(tmp_path, SESSION)
+    assert book.add("1-0", "state", b'{"x":' + b"[" * 900 + b"]" * 900 + b"}")
+    assert book.add("2-0", "state", b'{"event":"session_started"}')
+    book.close()
+    assert [each["record"] for each in lines(tmp_path)] == [
+        {"cut": True},
+        {"event": "session_started"},
+    ]
+
+
+def test_a_book_that_is_full_takes_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A student's machine may send for ever."""
+    monkeypatch.setattr(book_module, "MOST_BYTES", 1000)
+    book = Book(tmp_path, SESSION)
+    with pytest.raises(TooMany):
+        for number in range(1, 100):
+            book.add(*fact(number))
+    book.close()
+    assert (tmp_path / f"{SESSION}.jsonl").stat().st_size <= 1000
 
 
 def test_a_session_named_to_leave_the_folder_does_not() -> None:

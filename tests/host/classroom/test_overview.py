@@ -107,6 +107,12 @@ def test_no_cell_is_a_formula(begin: str) -> None:
     assert cell(-5) == "-5", "a number of ours is none"
 
 
+@pytest.mark.parametrize("end", [";", ";  ", '";"', "\t", "\n", "\r\n"])
+def test_no_formula_begins_where_another_country_ends_a_cell(end: str) -> None:
+    """Excel in Germany takes a semicolon, and a quote in the middle of a cell as it is."""
+    assert cell(f"help{end}=HYPERLINK()") == f"help{end}'=HYPERLINK()"
+
+
 @given(st.text(max_size=40))
 def test_any_text_is_a_cell_that_reads_back(text: str) -> None:
     made = cell(text)

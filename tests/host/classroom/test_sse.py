@@ -38,3 +38,11 @@ def test_a_message_without_an_end_is_refused() -> None:
     with pytest.raises(TooLarge):
         for _ in range(MOST_BYTES // 1000 + 2):
             parser.feed(b"data: " + b"x" * 1000 + b"\n")
+
+
+@pytest.mark.parametrize("line", [b"data:\n", b":\n", b"\x00\n"])
+def test_a_message_of_empty_lines_without_an_end_is_refused(line: bytes) -> None:
+    parser = Parser()
+    with pytest.raises(TooLarge):
+        for _ in range(MOST_BYTES // (1000 * len(line)) + 2):
+            parser.feed(line * 1000)

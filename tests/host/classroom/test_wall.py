@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import gzip
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -126,6 +130,91 @@ async def test_two_links_to_one_session_are_one_student(tmp_path: Path, three: C
         )
 
 
+async def test_two_students_of_one_name_never_write_one_book(tmp_path: Path, three: Crowd) -> None:
+    for student in three.students[:2]:
+        student.session = "the-same"
+    same = [parse_link(three.link(student), "Ada") for student in three.students[:2]]
+    async with wall(tmp_path, same) as at:
+        seats = at.room.seats
+        await until(lambda: "refused" in [seat.reach for seat in seats], "one is refused")
+        await until(lambda: "live" in [seat.reach for seat in seats], "one is read")
+        assert [seat.book is None for seat in seats].count(True) == 1
+
+
+async def test_a_book_that_cannot_be_read_stops_no_other_student(
+    tmp_path: Path, three: Crowd
+) -> None:
+    ada, grace, _ = three.students
+    async with wall(tmp_path, entries(three)) as at, at.page():
+        await at.sees(lambda: at.seats[ada.name].get("reach") == "live", "live")
+    damaged = tmp_path / "class/books/session-0.jsonl"
+    damaged.unlink()
+    damaged.mkdir()
+    async with wall(tmp_path, entries(three)) as at, at.page():
+        await at.sees(lambda: at.seats[grace.name].get("reach") == "live", "the others")
+        assert "Nothing can be kept" in at.seats[ada.name]["why"]
+        damaged.rmdir()
+        await at.sees(lambda: at.seats[ada.name].get("reach") == "live", "it comes back")
+
+
+async def answers(head: bytes, body: bytes) -> asyncio.Server:
+    """A machine that answers every request with the same, for ever."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n")
+            while True:
+                writer.write(body)
+                await writer.drain()
+        writer.close()
+
+    return await asyncio.start_server(answer, "127.0.0.1", 0)
+
+
+BOMB = gzip.compress(b"data: " + b"\n" * (64 << 20))  # a thousandth of what it unfolds to
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [
+        (b"content-type: text/html", b"<h1>Sign in</h1>\n\n"),
+        (b"content-type: text/event-stream\r\ncontent-encoding: gzip", BOMB),
+        (b"content-type: text/event-stream", b"data: {}\n\n" * 1000),
+        (b"content-type: text/event-stream", b"data:\n" * 1000),
+        (b"content-type: text/event-stream", b"event: status\ndata: " + b"[" * 5000 + b"\n\n"),
+    ],
+)
+async def test_a_machine_that_is_no_daemon_is_never_live_and_harms_nobody(
+    tmp_path: Path, three: Crowd, head: bytes, body: bytes
+) -> None:
+    ada = three.students[0]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    async with await answers(head, body) as server:
+        port = server.sockets[0].getsockname()[1]
+        mallory = parse_link(f"http://127.0.0.1:{port}/?token={TOKEN}", "Mallory")
+        async with wall(tmp_path, [mallory, *entries(three)]) as at, at.page():
+            await at.sees(lambda: at.seats[ada.name].get("reach") == "live", "the others")
+            three.do(lambda: ada.command("ls"))
+            await at.sees(lambda: commands(at.seats, ada.name) == 1, "a command")
+            await asyncio.sleep(1)
+            assert at.seats["Mallory"]["reach"] != "live"
+        server.close()
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < 48 * 1024, "KiB of memory"
+
+
+async def test_a_fact_that_cannot_be_written_stops_no_reader(tmp_path: Path, three: Crowd) -> None:
+    ada = three.students[0]
+    deep: dict[str, Any] = {}
+    for _ in range(600):
+        deep = {"x": deep}
+    async with wall(tmp_path, entries(three)) as at, at.page():
+        three.do(lambda: ada.fact("state", deep))
+        three.do(lambda: ada.command("ls"))
+        await at.sees(lambda: commands(at.seats, ada.name) == 1, "what comes behind it")
+
+
 @pytest.mark.parametrize(
     "moment", ["2026-01-31T12:00:00", "0001-01-01T00:00:00+14:00", "soon", "9" * 400]
 )
@@ -238,6 +327,22 @@ def test_a_class_has_one_wall(tmp_path: Path) -> None:
         pass
     with Shelf(tmp_path / "class").locked():
         pass
+
+
+@pytest.mark.parametrize("damage", [b'{"tok', b"", b"[]", b"\xff\xfe"])
+@pytest.mark.parametrize("name", ["wall.json", "seats.json"])
+def test_a_damaged_file_of_the_class_begins_anew(tmp_path: Path, name: str, damage: bytes) -> None:
+    shelf = Shelf(tmp_path / "class")
+    with shelf.locked():
+        shelf.keep_wall("t" * 32, 8070)
+        shelf.take("key", "Ada", "session")
+    (shelf.folder / name).write_bytes(damage)
+    with Shelf(shelf.folder).locked():
+        token, _ = shelf.wall()
+        assert len(token) >= 32
+        assert shelf.take("key", "Ada", "session")
+    kept = [each.read_bytes() for each in shelf.folder.glob(f"{name}.damaged-*")]
+    assert kept == ([] if damage == b"[]" else [damage])
 
 
 def commands(seats: dict[str, dict[str, Any]], name: str) -> int:
