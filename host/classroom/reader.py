@@ -5,7 +5,7 @@ or doubled by a restart of either side, a lost network, or another container.
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import NoReturn
 
 import httpx2
@@ -27,8 +27,9 @@ BURST_SECONDS = 0.25
 TIMEOUT = httpx2.Timeout(CONNECT_SECONDS, read=SILENCE_SECONDS)
 
 REFUSALS = {
-    401: "The token is not an instructor's token of this workshop. Ask for the newest link.",
-    404: "This workshop was started without an instructor's token.",
+    401: "The token is not an instructor’s token of this workshop. Ask for the newest link.",
+    404: "No instructor’s page is there: the address is wrong, or the workshop was started "
+    "without an instructor’s token.",
     421: "The daemon does not know this host name; WORKSHOP_ALLOWED_HOSTS lists those it does.",
 }
 
@@ -90,13 +91,20 @@ class Reader:
                 self._seat.is_lost(lost.reach, str(lost))
                 waits = RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]
                 self._failures += 1
-                await asyncio.sleep(REFUSED_SECONDS if lost.reach == "refused" else waits)
+                await self._wait(REFUSED_SECONDS if lost.reach == "refused" else waits)
 
     def close(self) -> None:
         """Give the book back; the seat is gone."""
         if self._seat.book is not None:
             self._shelf.give_back(self._seat.book)
             self._seat.book = None
+
+    async def _wait(self, seconds: float) -> None:
+        """So long, or until there is another address to try."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._seat.moved.wait()
+        self._seat.moved.clear()
 
     async def _read(self) -> NoReturn:
         book = self._seat.book

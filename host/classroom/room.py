@@ -175,8 +175,7 @@ class Room:
             if known is None and entry.address not in places:
                 self._seat(entry)
             elif known is not None and known.entry != entry:
-                known.entry = entry
-                known.changed()
+                known.move(entry)
 
     async def _look_around(self) -> None:
         assert self._find_local is not None

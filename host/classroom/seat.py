@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ class Seat:
         self.reach: Reach = "connecting"
         self.heard: datetime | None = None
         self.why: str | None = None
+        self.moved = asyncio.Event()  # to another address; its reader clears it
         self._on_change = on_change
 
     @property
@@ -38,6 +40,12 @@ class Seat:
         """Where something was typed last."""
         last = self.book.tally.last_command if self.book else None
         return last.term if last else None
+
+    def move(self, entry: Entry) -> None:
+        """It is to be reached in another way from now on."""
+        self.entry = entry
+        self.moved.set()
+        self.changed()
 
     def changed(self) -> None:
         """Something about it is new."""

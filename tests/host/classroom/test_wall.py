@@ -7,11 +7,13 @@ import contextlib
 import gzip
 import resource
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from host.classroom import reader, room
 from host.classroom.roster import Entry, parse_link
 from host.classroom.shelf import Shelf
 from runtime.domain.errors import AlreadyRunning
@@ -160,9 +162,9 @@ async def test_a_book_that_cannot_be_read_stops_no_other_student(
 async def answers(head: bytes, body: bytes) -> asyncio.Server:
     """A machine that answers every request with the same, for ever."""
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def answer(source: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
-            await reader.readuntil(b"\r\n\r\n")
+            await source.readuntil(b"\r\n\r\n")
             writer.write(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n")
             while True:
                 writer.write(body)
@@ -279,6 +281,25 @@ async def test_this_computers_own_students_open_with_their_link(three: Crowd) ->
     link = three.link(three.students[0])
     local = Entry("session:x", "x", link.partition("/instructor")[0], TOKEN, local=True)
     assert local.page == link
+
+
+async def test_a_session_that_comes_back_at_another_port_is_read_at_once(
+    tmp_path: Path, three: Crowd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "RETRY_SECONDS", (600.0,))
+    monkeypatch.setattr(room, "LOCAL_SECONDS", 0.1)
+    address = three.link(three.students[0]).partition("/instructor")[0]
+    here = [Entry("session:x", "x", "http://127.0.0.1:9", TOKEN, local=True)]
+    shelf = Shelf(tmp_path / "class")
+    with shelf.locked():
+        made = room.Room(shelf, (), find_local=lambda known: list(here))
+        await made.start()
+        try:
+            await until(lambda: made.seats[0].reach == "unreachable", "nobody there")
+            here[0] = replace(here[0], address=address)
+            await until(lambda: made.seats[0].reach == "live", "the other address")
+        finally:
+            await made.close()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import {
   lostSentence,
   position,
   tileAfterKey,
+  workshopName,
   type Condition,
 } from './classroom';
 import { Classroom } from './classroom.svelte';
@@ -180,5 +181,21 @@ describe('Classroom', () => {
     expect(classroom.announcement).toBe('bob raised a hand.');
     send('class', view(['bob']));
     expect(onHand).toHaveBeenCalledOnce();
+  });
+});
+
+describe('workshopName', () => {
+  const funnel = (workshop: string, title: string) => ({ workshop, title, students: 1, steps: [] });
+  const one = funnel('git', 'Git');
+  const first = funnel('linux-a', 'Linux');
+  const second = funnel('linux-b', 'Linux');
+
+  it('is the title, with the name where two have the same', () => {
+    const all = [one, first, second];
+    expect(all.map((each) => workshopName(each, all))).toEqual([
+      'Git',
+      'Linux · linux-a',
+      'Linux · linux-b',
+    ]);
   });
 });

@@ -1,7 +1,7 @@
 // What the wall says of a class, as values and sentences; components only place them.
 
 import { ago, clock } from './durations';
-import type { SeatView, StudentStatus, StudentStep } from './protocol';
+import type { Funnel, SeatView, StudentStatus, StudentStep } from './protocol';
 
 /** What matters most about a student now, in this order. */
 export type Condition =
@@ -63,6 +63,12 @@ export function position(student: StudentStatus): { number: string; title: strin
     number: `${at + 1}/${student.steps.length}`,
     title: student.steps[at]?.title ?? student.viewedStep,
   };
+}
+
+/** A workshop's title; with its name when another one has the same. */
+export function workshopName(one: Funnel, all: readonly Funnel[]): string {
+  const isAlone = all.every((each) => each === one || each.title !== one.title);
+  return isAlone ? one.title : `${one.title} · ${one.workshop}`;
 }
 
 /** What a cell of the matrix shows. */
