@@ -82,6 +82,11 @@ _ENDINGS = [
     "auth_key",
     "cookie",
     "_pass",
+    "dbpass",
+    "mypass",
+    "userpass",
+    "rootpass",
+    "adminpass",
     "-pass",
     "_pwd",
     "-pwd",
@@ -98,12 +103,12 @@ _VALUE = (
 
 _whole = re.compile(rf"(?<![\w-])(?:{'|'.join(_KEYS)})|{_PRIVATE}", re.DOTALL)
 _named = re.compile(
-    rf"(?<![\w-])((?:[\w-]++(?<!\d\d\d\d\d){_SECRET_NAME}|pass|pwd(?=:))"
+    rf"(?<![\w-])((?:[\w-]++(?<!\d\d\d\d\d){_SECRET_NAME}|pass|pw|pwd(?=:))"
     rf"(?:\\?[\"'])?\s{{0,9}}(?::=|=>|[=:])\s{{0,9}})(?!//)({_VALUE})",
     re.IGNORECASE | re.DOTALL,
 )
 _option = re.compile(
-    rf"(?<![\w-])(-{{1,2}}(?:[a-z][\w-]*+{_SECRET_NAME}|pass|pw|auth)\s{{1,9}})(?!-)({_VALUE})",
+    rf"(?<![\w-])(-{{1,2}}(?:[a-z][\w-]*+{_SECRET_NAME}|pass|pw|auth)\s{{1,9}})(?![-<])({_VALUE})",
     re.IGNORECASE | re.DOTALL,
 )
 _header = re.compile(
@@ -115,6 +120,9 @@ _bearer = re.compile(r"(?<![\w-])(bearer\s{1,9})([\w.~+/=-]{8,})", re.IGNORECASE
 _address = r"(?<![\w+.-])([a-z][a-z0-9+.-]*+://[^\s/:@\"']*+:)([^\s/\"']+){end}"
 _whole_address = re.compile(_address.format(end="(@)"), re.IGNORECASE)
 _cut_address = re.compile(_address.format(end=r"(@|\Z)"), re.IGNORECASE)
+_token_address = re.compile(
+    r"(?<![\w+.-])([a-z][a-z0-9+.-]*+://)([\w-]{20,}+)(?=@)", re.IGNORECASE
+)  # a name that long is a token
 _hook_address = re.compile(
     r"(https://(?:hooks\.slack\.com|discord(?:app)?\.com/api/webhooks|[\w-]+\.webhook\.office\.com)/)"
     r"([^\s\"']+)"
@@ -137,7 +145,7 @@ def redact(text: str, *, cut: bool = False) -> str:
     text = _whole.sub(MASK, text)
     text = _header.sub(_with_mask, text)
     text = (_cut_address if cut else _whole_address).sub(rf"\1{MASK}\3", text)
-    for pattern in (_bearer, _hook_address, _query, _named, _option, _sql):
+    for pattern in (_bearer, _token_address, _hook_address, _query, _named, _option, _sql):
         text = pattern.sub(rf"\1{MASK}", text)
     return mask_arguments(text, MASK)
 

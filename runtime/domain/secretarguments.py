@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 MAX_DEPTH = 4  # of command lines within command lines
+MAX_PROGRAMS = 4  # that one command may start: `timeout 5 docker exec db mysql -pX`
 
 Span = tuple[int, int]
 
@@ -48,6 +49,12 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "ipmitool": ("-P",),
     "rdesktop": ("-p",),
     "openssl": ("-k", "-K"),
+    "ssh-keygen": ("-N", "-P"),
+    "keytool": ("-storepass", "-keypass", "-srcstorepass", "-deststorepass"),
+    "twine": ("-p",),
+    "snmpget": ("-A", "-X"),
+    "snmpwalk": ("-A", "-X"),
+    "mosquitto": ("-P",),
 }
 # Options whose value is attached; a next word would be something else.
 _ATTACHED: dict[str, tuple[str, ...]] = {
@@ -84,10 +91,14 @@ _INPUT_OPTIONS = ("--password-stdin", "--stdin", "--with-token", "--passphrase-f
 _WRAPPERS = frozenset(
     ("sudo", "doas", "env", "exec", "command", "time", "nohup", "nice", "builtin")
 )
+_OTHERS = frozenset(("kubectl", "oc", "htpasswd", "vault", "rabbitmqctl", "wpa_passphrase", "mc"))
 _SECRET_WORD = re.compile(
     r"(?:password|passwd|passphrase|secret|token|secret_access_key|api_?key|_auth)\Z", re.IGNORECASE
 )
-_SETS_BY_NAME = frozenset(("aws", "npm", "yarn", "pnpm", "git", "gcloud", "pip", "nmcli", "gh"))
+_SETS_BY_NAME = frozenset(
+    ("aws", "npm", "yarn", "pnpm", "git", "gcloud", "pip", "nmcli", "gh", "rclone")
+)
+_PROGRAMS = frozenset((*_OPTIONS, *_ATTACHED, *_LOGINS, *_PAIRS, *_SETS_BY_NAME, *_OTHERS))
 
 
 @dataclass
@@ -114,8 +125,8 @@ def _spans(text: str, shift: int, depth: int) -> Iterator[Span]:
     before: _Command | None = None
     for command in _commands(text):
         arguments = _arguments(command)
-        for start, end in _secrets(arguments):
-            yield start + shift, end + shift
+        for begun in _started(arguments):
+            yield from ((start + shift, end + shift) for start, end in _secrets(begun))
         if _reads_secret(command, arguments):
             if command.here:
                 yield command.here[0] + shift, command.here[1] + shift
@@ -156,10 +167,23 @@ def _arguments(command: _Command) -> Sequence[tuple[str, int]]:
     return ()
 
 
+def _started(
+    arguments: Sequence[tuple[str, int]],
+) -> Iterator[Sequence[tuple[str, int]]]:
+    """The program's own arguments, and those of programs it may start: `timeout 5 mysql -pX`."""
+    begins = (index for index, (word, _) in enumerate(arguments) if _named(word) in _PROGRAMS)
+    yield from (arguments[index:] for index in itertools.islice(begins, MAX_PROGRAMS))
+
+
+def _named(word: str) -> str:
+    """The name of a program, whatever folder it is in."""
+    return word.strip("\"'").rpartition("/")[2]
+
+
 def _secrets(arguments: Sequence[tuple[str, int]]) -> Iterator[Span]:
     if len(arguments) < 2:
         return
-    program = arguments[0][0].strip("\"'").rpartition("/")[2]
+    program = _named(arguments[0][0])
     rest = arguments[1:]
     if program in _OPTIONS:
         yield from _valued(rest, _OPTIONS[program])
@@ -182,6 +206,12 @@ def _secrets(arguments: Sequence[tuple[str, int]]) -> Iterator[Span]:
             yield _span(rest[-1])
         case "vault" if rest[0][0] == "login" and len(rest) > 1:
             yield from (_span(each) for each in rest[1:] if not each[0].startswith("-"))
+        case "wpa_passphrase" if len(rest) > 1:
+            yield _span(rest[1])
+        case "mc" if rest[0][0] == "alias" and len(rest) > 5:
+            yield _span(rest[5])
+        case "curl":
+            yield from _valued(rest, ("--oauth2-bearer", "--cookie"))
         case "rabbitmqctl" if rest[0][0] in ("add_user", "change_password") and len(rest) > 2:
             yield _span(rest[2])
 
@@ -232,7 +262,7 @@ def _by_name(words: Sequence[tuple[str, int]]) -> Iterator[Span]:
             and " " not in name
             and not following[0].startswith("-")
             and _SECRET_WORD.search(name)
-            and any(word in ("set", "config", "add", "connect") for word, _ in words)
+            and any(word in ("set", "config", "add", "connect", "create") for word, _ in words)
         ):
             yield _span(following)
 
