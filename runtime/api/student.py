@@ -184,9 +184,12 @@ async def hand(request: Request) -> Response:
     session = services_of(request).session
 
     def make() -> ev.Event | None:
-        if wish.raised:
-            return ev.HandRaised(ts=session.now(), note=wish.note)
-        return ev.HandLowered(ts=session.now(), by="student") if session.state.hand else None
+        hand = session.state.hand
+        if not wish.raised:
+            return ev.HandLowered(ts=session.now(), by="student") if hand else None
+        if hand and hand.note == wish.note:
+            return None  # it is up already
+        return ev.HandRaised(ts=session.now(), note=wish.note)
 
     await session.record_if(make)
     return await state(request)

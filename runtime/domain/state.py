@@ -145,7 +145,8 @@ def _step_completed(state: State, event: ev.StepCompleted) -> None:
 
 
 def _hand_raised(state: State, event: ev.HandRaised) -> None:
-    state.hand = Hand(event.ts, event.note)
+    since = state.hand.since if state.hand else event.ts  # another word is not another hand
+    state.hand = Hand(since, event.note)
     state.reply = None
 
 

@@ -153,6 +153,17 @@ def test_the_new_daemon_completes_the_transition_it_was_started_for(serve: Serve
     assert second.get(f"/api/transitions/{transition_id}").json()["status"] == "completed"
 
 
+def test_a_hand_that_is_up_goes_up_only_once(client: TestClient, tmp_path: Path) -> None:
+    first = client.post("/api/hand", json={"raised": True, "note": "stuck"}).json()["hand"]
+    for _ in range(20):
+        again = client.post("/api/hand", json={"raised": True, "note": "stuck"}).json()["hand"]
+        assert again == first
+    other = client.post("/api/hand", json={"raised": True, "note": "really"}).json()["hand"]
+    assert (other["since"], other["note"]) == (first["since"], "really"), "its place in the queue"
+    log = (tmp_path / "workshop/runtime/state-events.jsonl").read_text()
+    assert log.count("hand_raised") == 2
+
+
 def test_a_raised_hand_is_in_the_state(client: TestClient) -> None:
     assert client.post("/api/hand", json={"raised": True, "note": "stuck"}).json()["hand"][
         "note"

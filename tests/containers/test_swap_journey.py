@@ -77,6 +77,43 @@ def test_the_machine_moves_under_the_student_without_losing_a_tick(
     desk.sees("still 42 here")
 
 
+def test_an_instructor_follows_the_machine_and_misses_nothing(
+    host: Operator, visit: Callable[..., Page]
+) -> None:
+    """Fault 34, with containers: a yes, a live terminal, two swaps and a killed container."""
+    student = visit(host.run_folder(HELLO)["link"])
+    desk = Desk(student)
+    desk.sees("$")
+    link = host.cli("open", "hello-linux", "--instructor").document["data"]["link"]
+    instructor = visit(link)
+    commands = instructor.get_by_role("list", name="Commands")
+    instructor.get_by_role("button", name="Watch “main”").click()
+    typed: list[str] = []
+
+    def type_some(when: str) -> None:
+        for number in range(3):
+            typed.append(f"echo {when}-{number}")
+            desk.type(typed[-1])
+            expect(commands.get_by_text(typed[-1])).to_be_visible(timeout=PATIENCE_MS)
+        live = instructor.locator(".live .xterm-rows")
+        expect(live).to_contain_text(f"{when}-2", timeout=PATIENCE_MS)
+        shown = re.findall(r"echo \w+-\d", commands.inner_text())
+        assert shown == typed, "each once, in order"
+
+    type_some("before")
+    moved(desk, f"Start “{FIRST}” over", "Start this step over")
+    type_some("moved")
+    host.podman("kill", "--signal", "KILL", host.containers()[0])
+    expect(desk.page.locator("[data-terminal=main][data-status=connected]")).to_be_visible(
+        timeout=PATIENCE_MS
+    )
+    desk.sees("$")
+    type_some("killed")
+    instructor.reload()
+    expect(commands.get_by_text(typed[-1])).to_be_visible(timeout=PATIENCE_MS)
+    assert re.findall(r"echo \w+-\d", commands.inner_text()) == typed
+
+
 def ask(page: Page, action: str, confirm: str) -> None:
     """Choose from the machine's menu, read the question, say yes."""
     page.get_by_role("button", name="Machine", exact=True).click()

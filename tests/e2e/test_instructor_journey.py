@@ -182,6 +182,20 @@ def test_a_kill_in_the_middle_loses_nothing_on_either_page(
     assert commands.get_by_text("echo after").count() == 1
 
 
+def test_a_telephone_has_room_for_who_watches(tmp_path: Path, start: Start, visit: Visit) -> None:
+    machine = start(workshop(tmp_path, "ask"))
+    student = visit(machine.link, viewport={"width": 390, "height": 800})
+    page = visit(instructors_link(machine))
+    page.get_by_role("button", name="Ask to watch").click()
+    student.get_by_role("button", name="Let them watch").click()
+    sentence = student.get_by_text("An instructor is watching “main”.").bounding_box()
+    choice = student.get_by_role("combobox", name="Who may watch").bounding_box()
+    assert sentence is not None
+    assert choice is not None
+    assert sentence["height"] < 40, "one line of text"
+    assert choice["x"] + choice["width"] <= 390 - 12
+
+
 def test_a_moved_machine_is_followed(tmp_path: Path, start: Start, visit: Visit) -> None:
     """Fault 34: a swap in the middle; the student's machine is another one, the pages go on."""
     machine = start(workshop(tmp_path, "always"))
