@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.crowd import crowd
 from tests.e2e.conftest import REPOSITORY, Desk, Machine, Start
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(400)]
@@ -130,6 +131,23 @@ def raise_hand(student: Page, word: str) -> None:
     student.get_by_role("button", name="Raise hand").click()
     student.get_by_label("What is it about?").fill(word)
     student.get_by_role("button", name="Raise my hand").click()
+
+
+def test_one_students_endless_word_leaves_room_for_the_others(tmp_path: Path, visit: Visit) -> None:
+    """A student may own the machine that the daemon runs on."""
+    roster = tmp_path / "class.txt"
+    with crowd(2) as made:
+        ada, grace = made.students
+        ada.raise_hand("W" * 2000, minutes=5)
+        grace.raise_hand("help")
+        roster.write_text(made.roster())
+        with wall(Machine(tmp_path, tmp_path), roster) as link:
+            page = visit(link)
+            queue = page.get_by_role("region", name="Raised hands").get_by_role("listitem")
+            expect(queue).to_contain_text([ada.name, grace.name])
+            place = queue.nth(1).bounding_box()
+            assert place is not None
+            assert place["y"] < 400
 
 
 def test_the_wall_works_from_the_keyboard(tmp_path: Path, start: Start, visit: Visit) -> None:
