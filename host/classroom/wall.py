@@ -71,7 +71,10 @@ def make_app(room: Room, token: str, name: str) -> Starlette:
         text = TABLES[which](room.seats)
         day = f"{datetime.now().astimezone():%Y-%m-%d-%H%M}"
         headers = {"content-disposition": f'attachment; filename="{name}-{which}-{day}.csv"'}
-        return Response(text.encode(), media_type="text/csv; charset=utf-8", headers=headers)
+        # Without the mark in front a spreadsheet reads the letters of its own country.
+        return Response(
+            text.encode("utf-8-sig"), media_type="text/csv; charset=utf-8", headers=headers
+        )
 
     async def student(request: Request) -> Response:
         """GET /students/{id}: on to the student's own page."""

@@ -80,7 +80,7 @@ def test_the_machine_moves_under_the_student_without_losing_a_tick(
 def test_an_instructor_follows_the_machine_and_misses_nothing(
     host: Operator, visit: Callable[..., Page]
 ) -> None:
-    """Fault 34, with containers: a yes, a live terminal, two swaps and a killed container."""
+    """Fault 34, with containers: a live terminal, a swap and a killed container."""
     student = visit(host.run_folder(HELLO)["link"])
     desk = Desk(student)
     desk.sees("$")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import contextlib
 import gzip
 import resource
@@ -230,6 +231,14 @@ async def test_a_daemon_that_talks_nonsense_harms_no_other_student(
     async with wall(tmp_path, entries(three)) as at, at.page():
         await at.sees(lambda: at.seats[ada.name].get("reach") == "refused", "refused")
         await at.sees(lambda: at.whole["queue"] == [grace.name], "the others go on")
+
+
+async def test_a_spreadsheet_reads_every_letter_of_a_name(tmp_path: Path, three: Crowd) -> None:
+    roster = [parse_link(three.link(three.students[0]), "Jürgen Großmann")]
+    async with wall(tmp_path, roster) as at, at.http() as http:
+        answer = await http.get("/api/class/students.csv")
+        assert answer.content.startswith(codecs.BOM_UTF8 + b"student,")
+        assert "Jürgen Großmann" in answer.content.decode("utf-8-sig")
 
 
 async def test_a_wrong_token_is_a_sentence(tmp_path: Path, three: Crowd) -> None:
