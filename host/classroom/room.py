@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 
 import httpx2
@@ -100,10 +100,11 @@ class Room:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for taken in self._taken.values():
-            taken.reader.close()
-        for client in self._clients.values():
-            await client.aclose()
+        async with AsyncExitStack() as ends:  # each, also when another one fails
+            for client in self._clients.values():
+                ends.push_async_callback(client.aclose)
+            for taken in self._taken.values():
+                ends.callback(taken.reader.close)
 
     async def stream(self, *, screens: bool) -> AsyncGenerator[bytes, None]:
         """What one page is sent: first everything, then what changes."""

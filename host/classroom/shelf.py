@@ -16,7 +16,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,9 +117,10 @@ class Shelf:
                 book.close()
 
     def close(self) -> None:
-        """Write what is not written yet."""
-        for taken in list(self._open.values()):
-            self.give_back(taken.book)
+        """Write what is not written yet: each book, also when another one cannot be."""
+        with ExitStack() as books:
+            for taken in self._open.values():
+                books.callback(self.give_back, taken.book)
 
 
 def _remembered(path: Path) -> dict[str, object]:

@@ -6,6 +6,7 @@ import asyncio
 import codecs
 import contextlib
 import gzip
+import json
 import resource
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,8 +18,9 @@ import pytest
 from host.classroom import reader, room
 from host.classroom.roster import Entry, parse_link
 from host.classroom.shelf import Shelf
-from runtime.domain.errors import AlreadyRunning
-from tests.crowd import TOKEN, Crowd, crowd
+from host.classroom.wire import StudentStatus
+from runtime.domain.errors import AlreadyRunning, StorageFailed
+from tests.crowd import TOKEN, Crowd, Student, crowd
 from tests.host.classroom.walls import WALL_TOKEN, until, wall
 
 pytestmark = pytest.mark.timeout(120)
@@ -357,6 +359,22 @@ def test_a_class_has_one_wall(tmp_path: Path) -> None:
         pass
     with Shelf(tmp_path / "class").locked():
         pass
+
+
+def test_a_book_that_cannot_be_written_keeps_no_other_from_it(tmp_path: Path) -> None:
+    raw = json.dumps(Student(0, "Ada").status()).encode()
+    status = StudentStatus.model_validate_json(raw)
+    books = tmp_path / "class/books"
+    shelf = Shelf(tmp_path / "class")
+    with pytest.raises(StorageFailed), shelf.locked():
+        for number in range(3):
+            shelf.take(f"key {number}", "Ada", f"session-{number}").show(status, raw)
+            (books / f"session-{number}.status.json").unlink()
+        for number in range(3):
+            shelf.take(f"key {number}", "Ada", f"session-{number}").show(status, raw)
+        (books / "session-1.status.json").mkdir()
+    assert (books / "session-0.status.json").is_file()
+    assert (books / "session-2.status.json").is_file()
 
 
 @pytest.mark.parametrize("damage", [b'{"tok', b"", b"[]", b"\xff\xfe"])
