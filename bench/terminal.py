@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,6 +73,7 @@ def rows() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         theirs, chain, ours, alone = uvloop.run(_measure(Path(folder)))
     megabytes = FLOOD_BYTES / 1e6
+    bare = megabytes / _bare_seconds()
     return [
         ratio_row("key echo p50", ours.echo_p50, chain.echo_p50, "ms", CHAIN, 0.5),
         ratio_row("100 MB, one page", ours.flood_one, chain.flood_one, "s", CHAIN, 0.5),
@@ -81,7 +82,7 @@ def rows() -> list[Row]:
         ratio_row("100 MB, one page", ours.flood_one, theirs.flood_one, "s", "terminado", 1.0),
         ratio_row("100 MB, ten pages", ours.flood_many, theirs.flood_many, "s", "terminado", 1 / 4),
         ratio_row("100 MB, server CPU", ours.cpu_one, theirs.cpu_one, "s", "terminado", 1.0),
-        Row("100 MB, rate", f"{megabytes / ours.flood_one:.0f} MB/s", "recording on"),
+        Row("100 MB, rate", f"{megabytes / ours.flood_one:.0f} MB/s", f"a bare reader {bare:.0f}"),
         Row(
             "memory after 200 MB to eleven pages",
             f"{ours.memory:.0f} MB",
@@ -110,12 +111,27 @@ async def _measure(folder: Path) -> tuple[Numbers, Numbers, Numbers, Alone]:
         "WORKSHOP_HOST": "127.0.0.1",
         "WORKSHOP_PORT": str(port),
         "WORKSHOP_STUDENT_TOKEN": "none",
+        "HOME": str(folder),  # whose profile does nothing
     }
     with started([sys.executable, "-m", "runtime"], settings) as process:
         milliseconds_to(f"http://127.0.0.1:{port}/readyz", process)
         ours = await _numbers(process, lambda: our_page(port))
         alone = await _alone(port)
     return theirs, chain, ours, alone
+
+
+def _bare_seconds() -> float:
+    """Seconds of the kernel's terminal alone: somebody reads, and does nothing with it."""
+    master, slave = os.openpty()
+    began = time.perf_counter()
+    words = ("/bin/sh", "-c", f"yes 0123456789abcdefghijklmnopqrstuvwxyz | head -c {FLOOD_BYTES}")
+    with subprocess.Popen(words, stdin=slave, stdout=slave, start_new_session=True):
+        os.close(slave)
+        with suppress(OSError):  # EIO is the end of this file
+            while os.read(master, 64 * 1024):
+                pass
+    os.close(master)
+    return time.perf_counter() - began
 
 
 async def _terminado(shell: tuple[str, ...]) -> Numbers:
