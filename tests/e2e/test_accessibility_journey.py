@@ -41,6 +41,7 @@ STILL = """async () => {
   await Promise.allSettled(document.getAnimations().map(each => each.finished));
   await frame();
 }"""  # colours change slowly, and a terminal draws in the next frame
+SOON_MS = 15_000  # every state is a moment away from the one above it
 DARK = ["color-contrast", "link-in-text-block"]  # what else there is does not depend on colours
 
 TEXT = """\
@@ -98,13 +99,12 @@ def see(page: Page, states: list[tuple[str, Step]]) -> None:
     """Make each state and look at it; everything that was found is told at once."""
     eyes = Eyes(page)
     page.emulate_media(reduced_motion="reduce")
-    page.set_default_timeout(6000)
-    expect.set_options(timeout=6000)
+    page.set_default_timeout(SOON_MS)
     for name, make in states:
         try:
             made = make(page)
             if isinstance(made, Locator):
-                expect(made.first).to_be_visible()
+                expect(made.first).to_be_visible(timeout=SOON_MS)
         except (AssertionError, PlaywrightError) as error:
             error.add_note(f"on the way to “{name}”; so far:\n" + "\n".join(eyes.found))
             raise
@@ -136,7 +136,7 @@ def ask(question: str, then: str) -> Step:
     """Ask the model, wait for a text."""
 
     def make(page: Page) -> Locator:
-        expect(page.get_by_role("button", name="Ask", exact=True)).to_be_visible()
+        expect(page.get_by_role("button", name="Ask", exact=True)).to_be_visible(timeout=SOON_MS)
         box = page.get_by_label("Your question about this step")
         box.fill(question)
         box.press("Enter")
@@ -163,7 +163,7 @@ def chain(*steps: Step) -> Step:
         for each in steps:
             made = each(page)
             if isinstance(made, Locator):
-                expect(made.first).to_be_visible()
+                expect(made.first).to_be_visible(timeout=SOON_MS)
         return made
 
     return make
