@@ -21,6 +21,7 @@ from tests.api.conftest import HOST, INSTRUCTOR, STUDENT
 from tests.api.test_help import KEY, LLM, STEP
 from tests.e2e.conftest import REPOSITORY, Desk, Machine, Start
 from tests.e2e.test_class_journey import tile, wall
+from tests.e2e.test_everybody_journey import fits
 from tests.e2e.test_instructor_journey import instructors_link, workshop
 from tests.model_server import ModelServer, model_server
 from tests.runtime.daemon import Process, make_root, running
@@ -264,16 +265,16 @@ def test_the_students_page_is_for_everybody(room: Room, visit: Visit, tmp_path: 
             ("no hand", press("Take it down")),
             ("the machine's menu", machine),
             ("a move", chain(press("Start “", exact=False), dialog)),
-            ("no move", press("Keep it as it is")),
+            ("no move", chain(press("Keep it as it is"), focus("Machine"))),
             ("a solve", chain(machine, press("Solve “", exact=False), dialog)),
-            ("no solve", press("Keep it as it is")),
+            ("no solve", chain(press("Keep it as it is"), focus("Machine"))),
             ("keys of the terminal", press("Keys", "leave the terminal")),
             ("find", chain(key("Escape"), press("Find"))),
             ("a split terminal", chain(key("Escape"), key("Control+Shift+D"))),
             ("a terminal's menu", press("Menu of the terminal", "Split down", exact=False)),
             ("a new name", chain(key("Escape"), press_menu("Rename"))),
             ("a close", chain(key("Escape"), press_menu("Close"), dialog)),
-            ("one terminal", press("Close the terminal")),
+            ("one terminal", chain(press("Close the terminal"), in_the_shell)),
             (
                 "a paste",
                 chain(
@@ -281,7 +282,10 @@ def test_the_students_page_is_for_everybody(room: Room, visit: Visit, tmp_path: 
                     chain(lambda p: p.evaluate(paste), lambda p: p.get_by_text("Paste 3")),
                 ),
             ),
-            ("an ended shell", chain(press("Cancel"), key("Control+C"), shell("exit", "exit"))),
+            (
+                "an ended shell",
+                chain(press("Cancel"), in_the_shell, key("Control+C"), shell("exit", "exit")),
+            ),
             ("a new shell", press("Start a new shell")),
             ("recording", press("Recording", "Pause recording", exact=False)),
             (
@@ -295,7 +299,7 @@ def test_the_students_page_is_for_everybody(room: Room, visit: Visit, tmp_path: 
                     lambda p: p.get_by_role("dialog").last,
                 ),
             ),
-            ("no delete", press("Keep it", exact=False)),
+            ("no delete", chain(press("Keep it", exact=False), focus("Delete ", exact=False))),
             (
                 "a recording",
                 chain(
@@ -328,8 +332,48 @@ def test_the_students_page_is_for_everybody(room: Room, visit: Visit, tmp_path: 
             ("a drawer", press("Steps", exact=False)),
             ("no drawer", press("Close the list of steps")),
             ("the terminal alone", press("Terminal")),
+            (
+                "a lost connection",
+                chain(lambda _: room.daemon.stop(), lambda p: p.get_by_text("Reconnecting")),
+            ),
         ],
     )
+
+
+def test_help_that_does_not_come_is_for_everybody(visit: Visit, tmp_path: Path) -> None:
+    nobody = {"MODEL_KEY": KEY, "WORKSHOP_LLM_BASE_URL": "http://127.0.0.1:9"}
+    with running(make_root(tmp_path, [STEP], llm=LLM), **nobody) as daemon:
+        page = visit(f"http://{daemon.address}/?token={STUDENT}", bypass_csp=True)
+        page.route("**/steps/one/help", lambda route: route.abort())
+        see(
+            page,
+            [
+                ("no hints", press("Hints", "cannot be reached right now", exact=False)),
+                (
+                    "no model",
+                    chain(
+                        lambda p: p.unroute("**/steps/one/help"),
+                        press("Ask a question"),
+                        ask("Why?", "model cannot be reached"),
+                    ),
+                ),
+            ],
+        )
+
+
+def in_the_shell(page: Page) -> None:
+    """The keys go to the shell, as they did before a question."""
+    expect(page.locator(".xterm-helper-textarea:focus")).to_have_count(1, timeout=SOON_MS)
+
+
+def focus(name: str, *, exact: bool = True) -> Step:
+    """Where a question was asked has the focus again."""
+
+    def make(page: Page) -> None:
+        button = page.get_by_role("button", name=name, exact=exact).first
+        expect(button).to_be_focused(timeout=SOON_MS)
+
+    return make
 
 
 def dialog(page: Page) -> Locator:
@@ -376,6 +420,9 @@ def test_the_instructors_page_is_for_everybody(tmp_path: Path, start: Start, vis
 
         return make
 
+    def students_no(_: Page) -> None:
+        student.get_by_label("Who may watch your terminals").select_option("off")
+
     def tab(name: str) -> Step:
         return lambda page: page.get_by_role("tab", name=name).click()
 
@@ -401,6 +448,12 @@ def test_the_instructors_page_is_for_everybody(tmp_path: Path, start: Start, vis
                         page.get_by_role("list", name="Commands").get_by_role("button").last.click()
                     ),
                     lambda page: page.get_by_role("region", name="Recording"),
+                ),
+            ),
+            (
+                "nobody may watch",
+                chain(
+                    press("Back to live"), students_no, lambda page: page.get_by_text("chose so")
                 ),
             ),
             (
@@ -454,8 +507,12 @@ def test_the_class_is_for_everybody(room: Room, visit: Visit, tmp_path: Path) ->
                 ("the matrix", lambda page: page.get_by_role("tab", name="Steps").click()),
             ],
         )
+        for name in ("Steps", "Wall"):
+            page.get_by_role("tab", name=name).click()
+            fits(page)
         wrong = visit(link.split("?")[0] + "?token=wrong-token-0123456789", bypass_csp=True)
         see(wrong, [("a wrong link", lambda page: page.get_by_text("does not work"))])
+        fits(wrong)
     see(page, [("a lost connection", lambda page: page.get_by_text("Reconnecting"))])
 
 
@@ -464,8 +521,10 @@ def test_what_stands_at_the_door_is_for_everybody(room: Room, visit: Visit, tmp_
     for path in ("/", "/instructor/"):
         page = visit(f"{door}{path}", bypass_csp=True)
         see(page, [("not signed in", lambda page: page.get_by_text("You are not signed in"))])
+        fits(page)
         page = visit(f"{door}{path}?token=wrong-token-0123456789", bypass_csp=True)
         see(page, [("a wrong link", lambda page: page.get_by_text("This link does not work"))])
+        fits(page)
         slow = visit(f"{door}/healthz", bypass_csp=True)
         slow.route("**/assets/*.js", lambda route: route.abort())
         slow.goto(f"{door}{path}")

@@ -9,7 +9,9 @@ import pytest
 from playwright.sync_api import Locator, Page, Response, expect
 
 from tests.api.conftest import INSTRUCTOR, STUDENT
-from tests.e2e.conftest import Desk
+from tests.api.test_help import KEY, LLM
+from tests.e2e.conftest import Desk, Start
+from tests.e2e.test_instructor_journey import instructors_link, workshop
 from tests.runtime.daemon import Process, make_root, running
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(300)]
@@ -28,6 +30,7 @@ CUT = """() => [...document.querySelectorAll('button, a[href], input, select')]
     const { left, right } = each.getBoundingClientRect();
     return left < -1 || right > innerWidth + 1;
   }).map(each => each.outerHTML.slice(0, 120))"""
+ENLARGED = [(640, 512), (320, 256)]  # 1280 by 1024 at 200 % and at 400 %
 TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -41,12 +44,21 @@ def daemon(tmp_path: Path) -> Iterator[Process]:
         "goss": GOSS.replace("GREETING", greeting),
         "hints": "Use echo.\n",
     }
-    with running(make_root(tmp_path, [step, {"id": "two", "title": "Done"}])) as process:
+    model = {"MODEL_KEY": KEY, "WORKSHOP_LLM_BASE_URL": "http://127.0.0.1:9"}
+    root = make_root(tmp_path, [step, {"id": "two", "title": "Done"}], llm=LLM)
+    with running(root, **model) as process:
         yield process
 
 
 def link(daemon: Process, path: str = "/", token: str = STUDENT) -> str:
     return f"http://{daemon.address}{path}?token={token}"
+
+
+def fits(page: Page) -> None:
+    """Enlarged, the page is as wide as the window and no control leaves it."""
+    for width, height in ENLARGED:
+        page.set_viewport_size({"width": width, "height": height})
+        assert (page.evaluate(TOO_WIDE), page.evaluate(CUT)) == (0, []), width
 
 
 def reach(page: Page, wanted: Locator, keys: str = "Tab") -> None:
@@ -111,11 +123,77 @@ def test_a_student_needs_no_mouse(daemon: Process, visit: Visit) -> None:
     expect(menu).to_be_focused()
 
 
-@pytest.mark.parametrize(("width", "height"), [(640, 512), (320, 256)])
+def test_an_instructor_needs_no_mouse(tmp_path: Path, start: Start, visit: Visit) -> None:
+    machine = start(workshop(tmp_path, "always"))
+    student = visit(machine.link)
+    Desk(student).sees("$")
+    Desk(student).type("ls /no''where")
+    Desk(student).sees("cannot access")
+    student.get_by_role("button", name="Raise hand").click()
+    student.get_by_role("button", name="Raise my hand").click()
+    page = visit(instructors_link(machine))
+
+    def button(name: str) -> Locator:
+        return page.get_by_role("button", name=name).first
+
+    commands = page.get_by_role("list", name="Commands").get_by_role("button")
+    expect(commands).to_have_count(1)
+    reach(page, page.get_by_label("A note the student sees"))
+    page.keyboard.type("Look up")
+    reach(page, button("Lower the hand"))
+    page.keyboard.press("Enter")
+    expect(student.get_by_text("Look up")).to_be_visible()
+    expect(button("Lower the hand")).to_have_count(0)
+    expect(page.locator("aside :focus")).to_have_count(1)
+
+    reach(page, page.get_by_role("tab", name="Commands"))
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("tab", name="Checks")).to_be_focused()
+    page.keyboard.press("ArrowLeft")
+    reach(page, page.get_by_label("Search the commands"))
+    page.keyboard.type("zzz")
+    expect(commands).to_have_count(0)
+    page.keyboard.press("Control+A")
+    page.keyboard.type("ls")
+    reach(page, button("Failed"))
+    page.keyboard.press("Space")
+    expect(commands).to_have_count(1)
+    reach(page, commands.first)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("region", name="Recording")).to_be_visible()
+    reach(page, button("Back to live"))
+    page.keyboard.press("Enter")
+    expect(button("main")).to_be_focused()
+
+    reach(page, button("Watch “main”"))
+    page.keyboard.press("Enter")
+    expect(page.locator(".live .xterm-rows")).to_contain_text("cannot access")
+    expect(button("main")).to_be_focused()
+    around(page)  # also through the terminal, where nothing can be typed
+    reach(page, button("Stop watching"))
+    page.keyboard.press("Enter")
+    expect(button("main")).to_be_focused()
+
+
+def around(page: Page) -> None:
+    """Tab comes back to where it began and stops at nothing twice."""
+    page.evaluate("window.began = document.activeElement; window.stops = new Set()")
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement === window.began"):
+            return
+        fresh = page.evaluate(
+            "document.activeElement === document.body ||"
+            " window.stops.size < window.stops.add(document.activeElement).size"
+        )
+        assert fresh, page.evaluate("document.activeElement.outerHTML.slice(0, 120)")
+    pytest.fail("Tab does not come around")
+
+
+@pytest.mark.parametrize(("width", "height"), ENLARGED)
 def test_nothing_is_cut_when_it_is_enlarged(
     daemon: Process, visit: Visit, width: int, height: int
 ) -> None:
-    """1280 by 1024 at 200 % and at 400 %."""
     size = {"viewport": {"width": width, "height": height}, "device_scale_factor": 1280 // width}
     page = visit(link(daemon), **size)
     expect(page.get_by_text("Type this:")).to_be_visible()
@@ -132,8 +210,16 @@ def test_nothing_is_cut_when_it_is_enlarged(
     page.get_by_role("button", name="Terminal", exact=True).click()
     expect(page.get_by_role("button", name="Keys")).to_be_visible()
     assert (page.evaluate(TOO_WIDE), page.evaluate(CUT)) == (0, [])
-    if width < 640:
-        return  # the instructor's page is for a wider window
+    page.get_by_role("button", name="Text", exact=True).click()
+    page.get_by_role("button", name="Ask a question").click()
+    page.get_by_role("button", name="Ask", exact=True).scroll_into_view_if_needed()
+    assert (page.evaluate(TOO_WIDE), page.evaluate(CUT)) == (0, [])
+    page.goto(f"{page.url.split('#')[0]}#recordings")
+    expect(page.locator("li[data-recording]").first).to_be_visible()
+    assert (page.evaluate(TOO_WIDE), page.evaluate(CUT)) == (0, [])
+    page.locator("li[data-recording] a").first.click()
+    expect(page.get_by_role("region", name="Recording")).to_be_visible()
+    assert (page.evaluate(TOO_WIDE), page.evaluate(CUT)) == (0, [])
     page.goto(link(daemon, "/instructor/", INSTRUCTOR))
     expect(page.get_by_text("Now at")).to_be_visible()
     assert (page.evaluate(TOO_WIDE), page.evaluate(CUT)) == (0, [])
