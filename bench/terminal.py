@@ -111,7 +111,6 @@ async def _measure(folder: Path) -> tuple[Numbers, Numbers, Numbers, Alone]:
         "WORKSHOP_HOST": "127.0.0.1",
         "WORKSHOP_PORT": str(port),
         "WORKSHOP_STUDENT_TOKEN": "none",
-        "HOME": str(folder),  # whose profile does nothing
     }
     with started([sys.executable, "-m", "runtime"], settings) as process:
         milliseconds_to(f"http://127.0.0.1:{port}/readyz", process)
