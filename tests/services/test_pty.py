@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from runtime.services.kept import Kept
-from runtime.services.pty import INPUT_QUEUE_BYTES, Pty, ShellSpec
+from runtime.services.pty import INPUT_QUEUE_BYTES, TURN_BYTES, Pty, ShellSpec
 from runtime.services.supervision import Supervision
 from tests.services.shells import PROMPT, descriptors, shell, until
 
@@ -209,3 +209,18 @@ async def test_shells_start_while_threads_run(tmp_path: Path) -> None:
         stop.set()
         for worker in workers:
             worker.join()
+
+
+@pytest.mark.parametrize("extra", [-4096, 0, 1, 4096])
+async def test_output_that_ends_with_a_turn_is_given_without_more(
+    tmp_path: Path, extra: int
+) -> None:
+    """A turn that took all there was does not know that, and must not wait for what comes next."""
+    bash = await started(shell(tmp_path))
+    await bash.sees(PROMPT.encode())
+    size = TURN_BYTES + extra
+    begin = len(bash.output)
+    await bash.pty.write(b"stty -echo; head -c %d /dev/zero | tr '\\0' '\\043'; sleep 60\r" % size)
+    await until(lambda: bash.output.count(b"#", begin) >= size, "all of it")
+    assert bash.output.count(b"#", begin) == size
+    await bash.end()
