@@ -54,10 +54,13 @@ Frame = bytes | Redraw | Offset | Notice  # bytes are output
 
 
 class Stream(Protocol):
-    """Where output comes from; `latest` is what came last, and its offset."""
+    """Where output comes from; what comes after `shown` is not for pages yet."""
 
     ring: Ring
-    latest: tuple[int, bytes]
+    shown: int
+
+    def output(self, offset: int, size: int) -> bytes:
+        """Bytes that are in `ring`; the same object for all who ask for the same."""
 
 
 class Attachment:
@@ -122,9 +125,8 @@ class Attachment:
         self._wake.set()
 
     def _next(self) -> Frame | None:
-        ring = self._stream.ring
-        behind = ring.end - self._sent
-        if behind > LAG_BYTES:
+        behind = self._stream.shown - self._sent
+        if behind > LAG_BYTES or (behind > 0 and self._sent < self._stream.ring.start):
             self._must_redraw = True
         if notice := self._due_notice():
             return notice
@@ -139,10 +141,7 @@ class Attachment:
         return self._output(size)
 
     def _output(self, size: int) -> bytes:
-        begin, latest = self._stream.latest
-        # The same bytes object for all pages that are up to date.
-        whole = begin == self._sent and size == len(latest)
-        data = latest if whole else self._stream.ring.read(self._sent, size)
+        data = self._stream.output(self._sent, size)
         self._sent += size
         return data
 

@@ -6,8 +6,9 @@ import logging
 import re
 
 from runtime.services.ghostty import ScreenUnavailable
+from runtime.services.plain import first_to_show
 from runtime.services.ring import Ring
-from runtime.services.screen import RESET, Screen
+from runtime.services.screen import CONTINUATION_BYTES, RESET, Screen
 
 RING_BYTES = 1 << 20  # a page that was away for less continues where it was
 DRAW_BYTES = 768 * 1024  # drawn in pieces of this size, or when the picture is needed
@@ -27,26 +28,38 @@ log = logging.getLogger("workshop.terminal")
 
 
 class Display:
-    """The newest output in `ring`, what came last in `latest` with its offset, and the screen.
+    """The newest output in `ring`, and the screen, whose `size` is in columns and rows.
 
-    `size` is in columns and rows.
+    Pages get what was there when it was last shown.
 
     The screen is made on first use: loading its library is no part of a start.
     """
 
     def __init__(self, size: tuple[int, int], start: int) -> None:
         self.ring = Ring(RING_BYTES, start)
-        self.latest = (start, b"")
+        self._asked = (start, b"")  # what was asked for last, and its offset
+        self.shown = start  # offset up to which pages get output
         self.size = size
         self._drawn = start  # offset up to which the screen is drawn
         self._screen: Screen | None = None
 
     def add(self, data: bytes) -> None:
         """More output."""
-        self.latest = (self.ring.end, data)
         self.ring.append(data)
         if self.ring.end - self._drawn >= DRAW_BYTES:
-            self._draw_if_possible(leaves_rest=True)
+            self._draw_if_possible(leaves_rest=True, is_needed=False)
+
+    def show(self) -> None:
+        """Pages get everything that came."""
+        self.shown = self.ring.end
+
+    def output(self, offset: int, size: int) -> bytes:
+        """`size` bytes from `offset` on; the same object for all who ask for the same."""
+        asked, data = self._asked
+        if asked != offset or len(data) != size:
+            data = self.ring.read(offset, size)
+            self._asked = offset, data
+        return data
 
     def resize(self, cols: int, rows: int) -> None:
         """Another size from here on; what came before was meant for the one before."""
@@ -88,25 +101,29 @@ class Display:
             self._drawn = self.ring.end
             return RESET + self.ring.read(self.ring.start, RING_BYTES)
 
-    def _draw(self, *, leaves_rest: bool = False) -> Screen:
+    def _draw(self, *, leaves_rest: bool = False, is_needed: bool = True) -> Screen:
         """The screen with everything drawn that came; raises ScreenUnavailable.
 
-        The rest is what follows the last fresh start.
+        The rest is what follows the last fresh start. When the picture is not needed, nothing is
+        drawn that more output may push out.
         """
         if self._screen is None:
             self._screen = Screen(*self.size)
         start = max(self._drawn, self.ring.start)
-        output = self.ring.read(start, RING_BYTES)
-        if leaves_rest:
-            output = output[: _fresh_start(output)]
-        if output:
+        self._drawn = first_to_show(self.ring, start, self._screen.most_lines)
+        if self._drawn > start:  # the beginning may end a sequence that began in earlier output
+            self._screen.feed(self.ring.read(start, CONTINUATION_BYTES))
+        if is_needed or self._drawn == start:
+            output = self.ring.read(self._drawn, RING_BYTES)
+            if leaves_rest:
+                output = output[: _fresh_start(output)]
             self._screen.feed(output)
-        self._drawn = start + len(output)
+            self._drawn += len(output)
         return self._screen
 
-    def _draw_if_possible(self, *, leaves_rest: bool = False) -> None:
+    def _draw_if_possible(self, *, leaves_rest: bool = False, is_needed: bool = True) -> None:
         try:
-            self._draw(leaves_rest=leaves_rest)
+            self._draw(leaves_rest=leaves_rest, is_needed=is_needed)
         except ScreenUnavailable:
             self._drawn = self.ring.end  # said when somebody needs it
 

@@ -37,7 +37,8 @@ class Surroundings:
 class Life:
     """A shell from its start to its end.
 
-    `start`, once; `on_output` and `on_exit` are called as Pty says; `end` when it is over.
+    `start`, once; `on_output`, `on_turn` and `on_exit` are called as Pty says; `end` when it is
+    over.
     """
 
     def __init__(
@@ -47,11 +48,13 @@ class Life:
         display: Display,
         *,
         on_output: Callable[[bytes], None],
+        on_turn: Callable[[], None],
         on_exit: Callable[[int], None],
     ) -> None:
         self._terminal = terminal
         self._around = surroundings
         self._on_output = on_output
+        self._on_turn = on_turn
         self._on_exit = on_exit
         self._pty: Pty | None = None
         self.recording = Recording(
@@ -79,7 +82,7 @@ class Life:
         }
         spec = replace(self._around.shell, env=own | dict(self._around.shell.env) | own)
         try:
-            pty = Pty(size, on_output=self._printed, on_exit=self._ended)
+            pty = Pty(size, on_output=self._printed, on_turn=self._turned, on_exit=self._ended)
             await pty.start(kept, spec)
         except OSError:
             await self.end()
@@ -116,9 +119,12 @@ class Life:
 
     def _printed(self, data: bytes) -> None:
         self.recording.output(data)
+        self._on_output(data)
+
+    def _turned(self) -> None:
         if self.recording.is_behind:
             self._wait_for_disk()
-        self._on_output(data)
+        self._on_turn()
 
     def _ended(self, code: int) -> None:
         self._over.set()

@@ -22,7 +22,6 @@ __all__ = ["Pty", "ShellSpec"]
 READ_BYTES = 8 * 1024  # the kernel gives at most 4 KiB at once; room for more costs time
 # A read waits, even of what does not block, for a worker of the kernel to fill the 4 KiB up again.
 TURN_BYTES = 32 * 1024  # read before others get their turn
-BATCH_BYTES = 128 * 1024  # given at once in a flood: a frame costs half of what two cost
 LAST_BYTES = 1 << 20  # after the shell's end; a job it left behind may print without end
 INPUT_QUEUE_BYTES = 64 * 1024  # more than this waits with its sender
 INPUT_SECONDS = 5.0  # a program that reads nothing for this long gets its input thrown away
@@ -32,8 +31,9 @@ IUTF8 = 0x4000  # c_iflag: erase whole characters
 class Pty:
     """A running shell: bytes in, bytes out, a size, an end.
 
-    `on_output` gets everything that came in one turn of the loop, `on_exit` the exit code (128 + n
-    after signal n) when the shell has ended and its last output was given.
+    `on_output` gets what each read gave; `on_turn` hears that others get their turn, or that there
+    is no more for now. `on_exit` gets the exit code (128 + n after signal n) when the shell has
+    ended and its last output was given.
     """
 
     def __init__(
@@ -41,11 +41,13 @@ class Pty:
         size: tuple[int, int],
         *,
         on_output: Callable[[bytes], None],
+        on_turn: Callable[[], None],
         on_exit: Callable[[int], None],
     ) -> None:
         """Without a shell yet; raises OSError when there are no terminals left."""
         self.pid = 0  # of the shell, which is its session's id too
         self._on_output = on_output
+        self._on_turn = on_turn
         self._on_exit = on_exit
         self._loop = asyncio.get_running_loop()
         self._input: deque[bytes] = deque()
@@ -53,8 +55,6 @@ class Pty:
         self._room = asyncio.Event()
         self._room.set()
         self._is_read = False
-        self._pieces: list[bytes] = []  # read and not given yet
-        self._held = 0  # bytes in _pieces
         self._turn: asyncio.Handle | None = None  # the next one of a flood
         self._is_silent = False  # nobody will print anything any more
         self._master, self._slave = os.openpty()
@@ -168,29 +168,23 @@ class Pty:
         self._room.set()
 
     def _read(self) -> None:
-        """One turn; what comes together is given together."""
-        if self._take(TURN_BYTES) and self._held < BATCH_BYTES and self._is_read:
-            if self._turn is None:
-                self._turn = self._loop.call_soon(self._read_on)
-        else:
-            self._give()
+        """One turn of a flood, or all there is."""
+        if self._take(TURN_BYTES) and self._turn is None:
+            self._turn = self._loop.call_soon(self._read_on)
+        self._on_turn()
 
     def _read_on(self) -> None:
         self._turn = None
         if self._is_read:
             self._read()
-        else:
-            self._give()
-
-    def _give(self) -> None:
-        pieces, self._pieces, self._held = self._pieces, [], 0
-        if pieces:
-            self._on_output(pieces[0] if len(pieces) == 1 else b"".join(pieces))
 
     def _take(self, most: int) -> bool:
-        """Read what is there, up to `most` bytes; whether there is more."""
-        wanted = self._held + most
-        while self._held < wanted:
+        """Read what is there, some `most` bytes at once; whether there may be more.
+
+        Each piece is dealt with at once: meanwhile the kernel makes the next one ready.
+        """
+        taken = 0
+        while taken < most:
             try:
                 piece = os.read(self._master, READ_BYTES)
             except BlockingIOError:
@@ -201,14 +195,14 @@ class Pty:
                 self._is_silent = True
                 self.pause()
                 return False
-            self._pieces.append(piece)
-            self._held += len(piece)
+            taken += len(piece)
+            self._on_output(piece)
         return True
 
     def _ended(self, code: int) -> None:
         if self._master >= 0:
             self._take(LAST_BYTES)
-        self._give()
+        self._on_turn()
         self.close()
         self._on_exit(code)
 

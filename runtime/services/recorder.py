@@ -19,9 +19,9 @@ from runtime.store.recordings import CastFile
 RecordInput = Literal["masked", "off", "all"]
 
 BATCH_SECONDS = 0.1
-BATCH_BYTES = 256 * 1024  # written at once when this much has come
+BATCH_BYTES = 512 * 1024  # written at once when this much has come
 MERGE_SECONDS = 0.01  # output this close together is one event
-MERGE_CHARACTERS = 32 * 1024
+MERGE_BYTES = 32 * 1024
 BEHIND_BYTES = 1 << 20  # waiting for the disk; time for the shell to wait, too
 WAITING_BYTES = 4 << 20  # what is beyond is lost
 MASK = "*"
@@ -52,7 +52,9 @@ class Recorder:
         self._loop = asyncio.get_running_loop()
         self._started = self._loop.time()
         self._output, self._input = TextDecoder(), TextDecoder()
-        self._event: CastEvent | None = None  # output that more may be merged into
+        self._pieces: list[bytes] = []  # output that becomes one event
+        self._begun = 0.0  # when that began, in seconds of the cast
+        self._held = 0  # bytes in _pieces
         self._lines: list[bytes] = []  # what waits to be written
         self._waiting = 0  # bytes in _lines
         self._lost = 0  # bytes of output that were not recorded
@@ -88,9 +90,14 @@ class Recorder:
         if self._lost:
             lost, self._lost = self._lost, 0
             self.marker(f"{lost} bytes are not recorded: the disk was too slow")
-        if text := self._output.feed(data):
-            self._merge(text)
-            self._schedule()
+        now = self._loop.time() - self._started
+        if now - self._begun >= MERGE_SECONDS or self._held + len(data) > MERGE_BYTES:
+            self._settle()
+        if not self._pieces:
+            self._begun = now
+        self._pieces.append(data)
+        self._held += len(data)
+        self._schedule()
 
     def input(self, data: bytes, *, hidden: bool) -> None:
         """What was typed; `hidden` while the terminal does not show it.
@@ -121,6 +128,7 @@ class Recorder:
         """Write what waits and close the file, which ends in a whole line."""
         if self._closed:
             return
+        self._settle()
         self._add("o", self._output.end())
         self._flush()
         self._closed = True
@@ -140,19 +148,6 @@ class Recorder:
             self._masked = not ends
         self._ahead |= ends
 
-    def _merge(self, text: str) -> None:
-        now = self._loop.time() - self._started
-        last = self._event
-        if (
-            last is not None
-            and now - last.seconds < MERGE_SECONDS
-            and len(last.text) + len(text) < MERGE_CHARACTERS
-        ):
-            self._event = CastEvent(last.seconds, "o", last.text + text)
-        else:
-            self._settle()
-            self._event = CastEvent(now, "o", text)
-
     def _add(self, kind: str, text: str) -> None:
         if text and not self._closed:
             self._settle()
@@ -161,9 +156,10 @@ class Recorder:
 
     def _settle(self) -> None:
         """No more output joins the event at hand."""
-        if self._event is not None:
-            event, self._event = self._event, None
-            self._append(event)
+        if self._pieces:
+            raw, self._pieces, self._held = b"".join(self._pieces), [], 0
+            if text := self._output.feed(raw):
+                self._append(CastEvent(self._begun, "o", text))
 
     def _append(self, event: CastEvent) -> None:
         lines = encode_event(event)

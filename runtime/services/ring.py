@@ -33,12 +33,32 @@ class Ring:
         self._bytes[place : place + first] = data[:first]
         self._bytes[: len(data) - first] = data[first:]
 
+    def holds(self, byte: bytes, offset: int) -> bool:
+        """Whether `byte` is anywhere from `offset` on, which must be as for `read`."""
+        return any(self._bytes.find(byte, *each) >= 0 for each in self._places(offset))
+
+    def count(self, byte: bytes, offset: int) -> int:
+        """How often `byte` is there from `offset` on, which must be as for `read`."""
+        return sum(self._bytes.count(byte, *each) for each in self._places(offset))
+
     def read(self, offset: int, size: int) -> bytes:
         """Up to `size` bytes from `offset` on, which must be between `start` and `end`."""
-        if not self.start <= offset <= self.end:
-            raise ValueError(f"expected {self.start} to {self.end}, found {offset}")
+        self._check(offset)
         size = min(size, self.end - offset)
         place = (offset - self._origin) % self._capacity
         with memoryview(self._bytes) as view:  # a slice of the bytearray would be one copy more
             first = bytes(view[place : place + size])
             return first if len(first) == size else first + bytes(view[: size - len(first)])
+
+    def _places(self, offset: int) -> list[tuple[int, int]]:
+        """Where the bytes from `offset` on are: a beginning and an end, or two of them."""
+        self._check(offset)
+        place = (offset - self._origin) % self._capacity
+        end = place + self.end - offset
+        if end <= self._capacity:
+            return [(place, end)]
+        return [(place, self._capacity), (0, end - self._capacity)]
+
+    def _check(self, offset: int) -> None:
+        if not self.start <= offset <= self.end:
+            raise ValueError(f"expected {self.start} to {self.end}, found {offset}")

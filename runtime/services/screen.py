@@ -30,9 +30,7 @@ TITLE_CHARACTERS = 200
 LEAST_CELL_BYTES = 8  # of the scroll-back; plain output beyond that leaves no trace
 BLOCK_LINES = 600  # the library gives up that many at once, or fewer
 SPARE_LINES = 2 * 1000  # the screen itself, and room for doubt
-SAMPLE_BYTES = 32 * 1024  # tells how long lines are
 TAIL_WITHIN_BYTES = 1024
-NOT_PLAIN = (b"\x1b", b"\x0e", b"\x0f", b"\x07", b"\x18", b"\x1a")
 CLUSTERS = 2027  # the mode in which a cluster is as wide as it looks
 CELL_PIXELS = (8, 16)
 
@@ -74,11 +72,13 @@ class Screen:
             self._set(name, value)
         self._set("SCROLLBACK_MAX_BYTES", c_size_t(scrollback_bytes(cols)))
 
+    @property
+    def most_lines(self) -> int:
+        """How many it keeps at most, those of the screen itself among them."""
+        return SPARE_LINES + scrollback_bytes(self._cols) // (LEAST_CELL_BYTES * self._cols)
+
     def feed(self, data: bytes) -> None:
-        """Draw `data`. A flood of plain lines is not drawn line by line: only its end shows."""
-        data = _what_will_show(
-            data, SPARE_LINES + scrollback_bytes(self._cols) // (LEAST_CELL_BYTES * self._cols)
-        )
+        """Draw `data`."""
         self._library.terminal_vt_write(self._handle, data, len(data))
 
     def resize(self, cols: int, rows: int) -> None:
@@ -96,7 +96,7 @@ class Screen:
         self._get("VT_GROUND", is_ground, self._handle)
         if is_ground.value and not self._is_alternate():
             cut = CUT % (cols + 1, min(x.value, cols - 1) + 1)
-            self._library.terminal_vt_write(self._handle, cut, len(cut))
+            self.feed(cut)
 
     def _is_alternate(self) -> bool:
         active = c_int()
@@ -252,16 +252,3 @@ def _tail_start(body: bytes) -> int:
     """Where the text ends, and what places the cursor begins."""
     tail = TAIL.search(body, max(0, len(body) - TAIL_WITHIN_BYTES))
     return tail.start() if tail else len(body)
-
-
-def _what_will_show(data: bytes, kept_lines: int) -> bytes:
-    """`data` without the lines that plain output has pushed out of the scroll-back anyway."""
-    if len(data) <= 2 * SAMPLE_BYTES or any(each in data for each in NOT_PLAIN):
-        return data
-    lines = data[-SAMPLE_BYTES:].count(b"\r\n")
-    size = SAMPLE_BYTES * (kept_lines + kept_lines // 8) // lines if lines else len(data)
-    tail = data[-size:]
-    if size >= len(data) - CONTINUATION_BYTES or tail.count(b"\r\n") <= kept_lines:
-        return data
-    # The head may end a sequence that began in earlier output.
-    return data[:CONTINUATION_BYTES] + tail[tail.index(b"\r\n") :]

@@ -23,6 +23,7 @@ from runtime.services.broadcast import Broadcast
 from runtime.services.display import Display
 from runtime.services.kept import Kept
 from runtime.services.life import Life, Surroundings
+from runtime.services.pace import Pace
 from runtime.services.pty import ShellSpec
 from runtime.services.recording import Desk, Recording
 from runtime.services.redraws import Redraws
@@ -70,6 +71,7 @@ class Terminal:
         self._size = SharedSize(self._resized)
         self.display = Display(self.size, int(surroundings.now().timestamp() * 1000) << 10)
         self._redraws = Redraws(self.display)
+        self._pace = Pace(lambda: self.display.ring.end, self._show)
         self._around = surroundings
         self._kept = Kept(surroundings.supervision)
         self._pages: list[Attachment] = []
@@ -211,18 +213,21 @@ class Terminal:
         if self._life is not None:
             self._end_life(self._life)
         await asyncio.gather(*self._ending)
+        self._pace.end()
         self.display.close()
 
     async def _begin(self) -> None:
         """A new shell; pages that saw the one before are told."""
         again = self._last_pid != 0
         if again:
-            self._on_output(self.display.afresh())
+            self.display.add(self.display.afresh())
+            self._show()
         life = Life(
             self.name,
             self._around,
             self.display,
-            on_output=self._on_output,
+            on_output=self.display.add,
+            on_turn=self._pace.turn,
             on_exit=lambda code: self._on_exit(life, code),
         )
         await life.start(self._kept, self.size)
@@ -246,8 +251,9 @@ class Terminal:
         if not await self._kept.end():
             log.error("the terminal %s left processes that cannot be ended", self.name)
 
-    def _on_output(self, data: bytes) -> None:
-        self.display.add(data)
+    def _show(self) -> None:
+        """Everybody gets what came."""
+        self.display.show()
         for page in self._everybody:
             page.wake()
         self._around.on_output()
@@ -260,6 +266,7 @@ class Terminal:
 
     def _exited(self, code: int) -> None:
         self.exit_code = code
+        self._pace.end()
         self._tell(Exited(code))
         self._around.on_change()
 

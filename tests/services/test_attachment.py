@@ -26,14 +26,18 @@ class Source:
 
     def __init__(self) -> None:
         self.ring = Ring(1 << 20, START)
-        self.latest = (START, b"")
+        self.shown = START
         self.redraws = Redraws(self)
         self.made = 0
         self.rest = 0  # bytes that a redraw leaves out
 
-    def print(self, data: bytes) -> None:
-        self.latest = (self.ring.end, data)
+    def print(self, data: bytes, *, is_shown: bool = True) -> None:
         self.ring.append(data)
+        if is_shown:
+            self.shown = self.ring.end
+
+    def output(self, offset: int, size: int) -> bytes:
+        return self.ring.read(offset, size)
 
     def rejoin(self) -> tuple[bytes, int]:
         self.made += 1
@@ -96,14 +100,6 @@ def test_an_offset_that_is_too_old_or_of_another_stream_gets_a_redraw() -> None:
         page = Attachment(source, source.redraws, "page", offset)
         assert page.start == source.ring.end
         assert isinstance(ready(page)[0], Redraw)
-
-
-def test_pages_that_are_up_to_date_share_the_bytes() -> None:
-    source = Source()
-    pages = [drawn(source), drawn(source)]
-    output = b"x" * 500
-    source.print(output)
-    assert all(page._next() is output for page in pages)
 
 
 def test_a_page_that_confirms_has_64_kib_on_their_way_at_most() -> None:
@@ -263,3 +259,22 @@ def test_pages_that_fell_behind_share_a_redraw() -> None:
     assert first is second
     source.print(b"more")
     assert [ready(page) for page in pages] == [[b"more"], [b"more"]]
+
+
+def test_what_is_not_shown_yet_waits() -> None:
+    source = Source()
+    page = drawn(source)
+    source.print(b"shown")
+    source.print(b"later", is_shown=False)
+    assert size(ready(page)) == 5
+    source.shown = source.ring.end
+    assert size(ready(page)) == 5
+
+
+def test_a_page_whose_next_bytes_are_gone_already_is_drawn_anew() -> None:
+    source = Source()
+    page = drawn(source)
+    source.print(b"x" * 10)
+    source.print(b"x" * (2 << 20), is_shown=False)  # more than the ring holds
+    assert ready(page) == [Redraw(b"redraw 1", source.ring.end)]
+    assert ready(page) == []

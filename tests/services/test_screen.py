@@ -146,19 +146,6 @@ def test_a_picture_costs_no_memory_and_reads_no_file() -> None:
     assert shown(screen) == ["after"]
 
 
-@pytest.mark.parametrize("line", [b"y\r\n", b"12345678\r\n", b"x" * 38 + b"\r\n"])
-def test_a_flood_of_plain_lines_ends_as_if_each_was_drawn(line: bytes) -> None:
-    flood = line * (1_000_000 // len(line))
-    skipping, drawing = screen_with(b"\x1b[31mfirst " + flood[:9]), screen_with(b"first ")
-    skipping.feed(flood)
-    for start in range(0, len(flood), 30_000):
-        drawing.feed(flood[start : start + 30_000])
-    last = b"last\x1b[2Aend"
-    skipping.feed(last)
-    drawing.feed(last)
-    assert shown(skipping) == shown(drawing)
-
-
 @pytest.mark.parametrize("cols", [1, 20, 80, 120, 200, 240])
 @pytest.mark.parametrize("line", [b"y", b"\x1b[31mab\x1b[32mcd\x1b[0m " * 12])
 def test_as_many_lines_are_kept_as_a_page_keeps(cols: int, line: bytes) -> None:
