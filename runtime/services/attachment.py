@@ -98,8 +98,11 @@ class Attachment:
                 continue
             self._wake.clear()
             rest = self._redraws.rest() if self._must_redraw else 0.0
+            if rest <= 0:
+                await self._wake.wait()
+                continue
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(rest if rest > 0 else None):
+                async with asyncio.timeout(rest):
                     await self._wake.wait()
 
     def confirm(self, offset: int) -> None:

@@ -93,8 +93,10 @@ class Life:
         """What was typed; returns when there is room for more."""
         if self._pty is None:
             return
-        self.recording.input(data, hidden=self._pty.is_hiding_input())
-        await self._pty.write(data)
+        hidden = self._pty.is_hiding_input()
+        self._pty.write(data)
+        self.recording.input(data, hidden=hidden)
+        await self._pty.room()
 
     def resize(self, cols: int, rows: int) -> None:
         """The terminal has another size."""

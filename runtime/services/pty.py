@@ -22,6 +22,7 @@ __all__ = ["Pty", "ShellSpec"]
 READ_BYTES = 8 * 1024  # the kernel gives at most 4 KiB at once; room for more costs time
 # A read waits, even of what does not block, for a worker of the kernel to fill the 4 KiB up again.
 TURN_BYTES = 32 * 1024  # read before others get their turn
+SHORT_BYTES = 64  # what is typed comes alone, and another read would be in vain
 LAST_BYTES = 1 << 20  # after the shell's end; a job it left behind may print without end
 INPUT_QUEUE_BYTES = 64 * 1024  # more than this waits with its sender
 INPUT_SECONDS = 5.0  # a program that reads nothing for this long gets its input thrown away
@@ -102,12 +103,25 @@ class Pty:
         flags = termios.tcgetattr(self._master)[3]
         return bool(flags & termios.ICANON) and not flags & termios.ECHO
 
-    async def write(self, data: bytes) -> None:
-        """Give `data` to the terminal; returns when there is room for more.
+    def write(self, data: bytes) -> None:
+        """Give `data` to the terminal; wait for `room` before the next."""
+        if self._master < 0:
+            return
+        if not self._input:
+            data = data[self._write_now(data) :]
+            if not data:
+                return
+            self._loop.add_writer(self._master, self._flush)
+        self._input.append(data)
+        self._queued += len(data)
+        if self._queued > INPUT_QUEUE_BYTES:
+            self._room.clear()
+
+    async def room(self) -> None:
+        """Wait until there is room for more input.
 
         After INPUT_SECONDS without a program that reads, what waits is thrown away.
         """
-        self._queue(data)
         if self._room.is_set():
             return
         try:
@@ -124,19 +138,6 @@ class Pty:
         self._drop_input()
         os.close(self._master)
         self._master = -1
-
-    def _queue(self, data: bytes) -> None:
-        if self._master < 0:
-            return
-        if not self._input:
-            data = data[self._write_now(data) :]
-            if not data:
-                return
-            self._loop.add_writer(self._master, self._flush)
-        self._input.append(data)
-        self._queued += len(data)
-        if self._queued > INPUT_QUEUE_BYTES:
-            self._room.clear()
 
     def _write_now(self, data: bytes) -> int:
         try:
@@ -178,8 +179,8 @@ class Pty:
         if self._is_read:
             self._read()
 
-    def _take(self, most: int) -> bool:
-        """Read what is there, some `most` bytes at once; whether there may be more.
+    def _take(self, most: int, short: int = SHORT_BYTES) -> bool:
+        """Read what is there, some `most` bytes at once, or to a `short` one; whether to go on.
 
         Each piece is dealt with at once: meanwhile the kernel makes the next one ready.
         """
@@ -197,11 +198,13 @@ class Pty:
                 return False
             taken += len(piece)
             self._on_output(piece)
+            if len(piece) < short:
+                return False
         return True
 
     def _ended(self, code: int) -> None:
         if self._master >= 0:
-            self._take(LAST_BYTES)
+            self._take(LAST_BYTES, short=0)
         self._on_turn()
         self.close()
         self._on_exit(code)

@@ -39,6 +39,10 @@ class Shell:
     def _on_turn(self) -> None:
         self.told = len(self.output)
 
+    async def type(self, data: bytes) -> None:
+        self.pty.write(data)
+        await self.pty.room()
+
     async def sees(self, text: bytes) -> None:
         await until(lambda: text in self.output, f"{text!r} in {self.output[-500:]!r}")
 
@@ -70,15 +74,15 @@ async def started(spec: ShellSpec) -> Shell:
 async def test_the_shell_has_the_terminal_as_its_own_and_job_control(tmp_path: Path) -> None:
     bash = await started(shell(tmp_path))
     await bash.sees(PROMPT.encode())
-    await bash.pty.write(b"ps -o pid=,sid=,tpgid=,tty= -p $$; tty; stty size; cat -\r")
+    await bash.type(b"ps -o pid=,sid=,tpgid=,tty= -p $$; tty; stty size; cat -\r")
     await bash.sees(b"24 80")
     line = next(each for each in bash.output.splitlines() if b"pts/" in each and b"-o" not in each)
     pid, session, _, terminal = line.split()
     assert int(pid) == int(session) == bash.pty.pid
     assert b"/dev/" + terminal in bash.output
-    await bash.pty.write(b"only cat says this twice\r")
+    await bash.type(b"only cat says this twice\r")
     await until(lambda: bash.output.count(b"only cat says this twice") == 2)
-    await bash.pty.write(b"\x1a")
+    await bash.type(b"\x1a")
     await bash.sees(b"Stopped")
     assert await bash.end() != 0
     assert b"no job control" not in bash.output
@@ -91,7 +95,7 @@ async def test_the_shell_runs_as_the_user_it_was_given_and_owns_its_terminal(
     tmp_path.chmod(0o755)
     bash = await started(replace(shell(tmp_path), cwd=Path("/"), uid=1000, gid=1000))
     await bash.sees(PROMPT.encode())
-    await bash.pty.write(b"id -u; id -G; stat -c owner=%u $(tty)\r")
+    await bash.type(b"id -u; id -G; stat -c owner=%u $(tty)\r")
     await bash.sees(b"owner=1000\r\n")
     assert b"\r\n1000\r\n1000\r\n" in bash.output
     await bash.end()
@@ -144,10 +148,10 @@ async def test_a_program_that_hides_what_is_typed_is_recognised(
     bash = await started(shell(tmp_path))
     await bash.sees(PROMPT.encode())
     assert not bash.pty.is_hiding_input()
-    await bash.pty.write(command.encode() + b"\r")
+    await bash.type(command.encode() + b"\r")
     await bash.sees(b"\n" + prompt)
     await until(bash.pty.is_hiding_input, "hiding")
-    await bash.pty.write(b"\x03")
+    await bash.type(b"\x03")
     await bash.end()
     assert not bash.pty.is_hiding_input()
 
@@ -158,10 +162,10 @@ async def test_a_program_that_reads_nothing_does_not_stop_its_writer_for_ever(
     monkeypatch.setattr("runtime.services.pty.INPUT_SECONDS", 0.2)
     bash = await started(shell(tmp_path))
     await bash.sees(PROMPT.encode())
-    await bash.pty.write(b"stty raw; echo started; exec sleep 100\r")
+    await bash.type(b"stty raw; echo started; exec sleep 100\r")
     await bash.sees(b"\nstarted")
     began = time.monotonic()
-    await bash.pty.write(b"x" * (4 * INPUT_QUEUE_BYTES))
+    await bash.type(b"x" * (4 * INPUT_QUEUE_BYTES))
     assert time.monotonic() - began < 10
     assert bash.pty._queued == 0
     await bash.end()
@@ -170,9 +174,9 @@ async def test_a_program_that_reads_nothing_does_not_stop_its_writer_for_ever(
 async def test_a_large_paste_arrives_whole(tmp_path: Path) -> None:
     bash = await started(shell(tmp_path))
     await bash.sees(PROMPT.encode())
-    await bash.pty.write(b"stty raw -echo; echo started; head -c 300000 | md5sum; stty sane\r")
+    await bash.type(b"stty raw -echo; echo started; head -c 300000 | md5sum; stty sane\r")
     await bash.sees(b"\nstarted")
-    await bash.pty.write(b"0123456789" * 30_000)
+    await bash.type(b"0123456789" * 30_000)
     import hashlib
 
     await bash.sees(hashlib.md5(b"0123456789" * 30_000).hexdigest().encode())
@@ -200,7 +204,7 @@ async def test_a_shell_inherits_no_descriptor_of_the_daemon(tmp_path: Path) -> N
         os.set_inheritable(secret.fileno(), True)
         bash = await started(shell(tmp_path))
         await bash.sees(PROMPT.encode())
-        await bash.pty.write(b"ls -l /proc/$$/fd | grep -c secret\r")
+        await bash.type(b"ls -l /proc/$$/fd | grep -c secret\r")
         await bash.sees(b"\n0\r\n")
         await bash.end()
 
@@ -229,7 +233,7 @@ async def test_output_that_ends_with_a_turn_is_given_without_more(
     await bash.sees(PROMPT.encode())
     size = TURN_BYTES + extra
     begin = len(bash.output)
-    await bash.pty.write(b"stty -echo; head -c %d /dev/zero | tr '\\0' '\\043'; sleep 60\r" % size)
+    await bash.type(b"stty -echo; head -c %d /dev/zero | tr '\\0' '\\043'; sleep 60\r" % size)
     await until(lambda: bash.output.count(b"#", begin, bash.told) >= size, "all of it")
     assert bash.output.count(b"#", begin) == size
     await bash.end()

@@ -13,7 +13,7 @@ import pytest
 
 from runtime.domain.errors import BadRequest, NotFound, TooMany
 from runtime.services.attachment import Restarted
-from runtime.services.redraws import Redraw
+from runtime.services.redraws import FRESH_BYTES, REDRAW_SECONDS, Redraw
 from runtime.services.screen import Screen
 from runtime.services.terminal import MAX_PAGES, Terminal
 from tests.services.shells import PROMPT, descriptors, machine, shell, until
@@ -426,9 +426,12 @@ async def test_a_page_that_stops_reading_slows_nobody_and_costs_no_memory(tmp_pa
             await reader.type("yes | head -c 1500000; echo finished\r")
             await reader.sees("\nfinished")
             assert len(terminal.display.ring.read(terminal.display.ring.start, 1 << 30)) <= 1 << 20
+            await asyncio.sleep(2 * REDRAW_SECONDS)
             frame = stuck._next()
             assert isinstance(frame, Redraw)
-            assert b"finished" in frame.data
+            rest = terminal.display.ring.read(frame.offset, 1 << 20)
+            assert b"finished" in frame.data + rest
+            assert len(rest) <= FRESH_BYTES
 
 
 async def test_ctrl_c_stops_a_flood_at_once(tmp_path: Path) -> None:
