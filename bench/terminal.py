@@ -1,12 +1,14 @@
 """Key echo and floods of output through the whole daemon, recording on, beside two others.
 
 They are terminado, and terminado with `asciinema rec` between it and the shell: what a recorded
-terminal is usually made of. Their pages are the same cheap reader (bench/pages.py).
+terminal is usually made of. Their pages are the same cheap reader (bench/pages.py). All three are
+there all the time and measured in turns, so that a slow moment hits each of them.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import statistics
 import subprocess
@@ -15,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx2
@@ -26,13 +28,15 @@ from bench.start import free_port, milliseconds_to, resident_megabytes, started
 from bench.table import Row, ratio_row
 from tests.made import make_artifact
 
-KEYS = 400
+ECHO_ROUNDS = 5
+FLOOD_ROUNDS = 3
+KEYS = 300
 KEY_PAUSE_SECONDS = 0.004
 FLOOD_BYTES = 100_000_000
 # The end is said three times: a server that wraps its output may cut the word in two.
 FLOOD = (
     f"yes 0123456789abcdefghijklmnopqrstuvwxyz | head -c {FLOOD_BYTES}; "
-    "for i in 1 2 3; do echo en''ded-%s; sleep 0.1; done\r"
+    "for i in 1 2 3; do echo en''ded-{}; sleep 0.1; done\r"
 )
 PAGES = 10
 HISTORY = "yes 'a line of history, coloured \x1b[31mred\x1b[0m' | head -c 1200000; echo re''ady\r"
@@ -51,40 +55,50 @@ app = tornado.web.Application([
 app.listen(int(sys.argv[1]), "127.0.0.1")
 tornado.ioloop.IOLoop.current().start()
 """
-
-
 BASH = ("/bin/bash", "--norc", "--noprofile")
 
+_floods = itertools.count()
 
-@dataclass(frozen=True)
-class Numbers:
-    """Of one server: milliseconds, seconds, CPU seconds of its process, megabytes."""
 
-    echo_p50: float
-    echo_p99: float
-    flood_one: float
-    flood_many: float
-    cpu_one: float
-    memory: float
+@dataclass
+class Server:
+    """One of those compared: its process, how a page is opened, and what was measured.
+
+    Milliseconds of each round's echoes, seconds of each flood to one page and to ten, CPU seconds
+    of its process in those to one, megabytes at the end.
+    """
+
+    process: subprocess.Popen[bytes]
+    open_page: Callable[[], AbstractAsyncContextManager[Page]]
+    pages: list[Page] = field(default_factory=list)
+    echo_p50: list[float] = field(default_factory=list)
+    echo_p99: list[float] = field(default_factory=list)
+    flood_one: list[float] = field(default_factory=list)
+    flood_many: list[float] = field(default_factory=list)
+    cpu_one: list[float] = field(default_factory=list)
+    memory: float = 0.0
 
 
 def rows() -> list[Row]:
-    """terminado first, then the chain, then the daemon, on the same machine in the same run."""
+    """The daemon, terminado and the chain beside each other, in rounds, in the same run."""
     with tempfile.TemporaryDirectory() as folder:
-        theirs, chain, ours, alone = uvloop.run(_measure(Path(folder)))
-    megabytes = FLOOD_BYTES / 1e6
-    bare = megabytes / _bare_seconds()
+        ours, theirs, chain, alone = uvloop.run(_measure(Path(folder)))
+    one = statistics.median(ours.flood_one)
     return [
-        ratio_row("key echo p50", ours.echo_p50, chain.echo_p50, "ms", CHAIN, 0.5),
-        ratio_row("100 MB, one page", ours.flood_one, chain.flood_one, "s", CHAIN, 0.5),
-        ratio_row("key echo p50", ours.echo_p50, theirs.echo_p50, "ms", "terminado", 1.0),
-        ratio_row("key echo p99", ours.echo_p99, theirs.echo_p99, "ms", "terminado", 1.0),
-        ratio_row("100 MB, one page", ours.flood_one, theirs.flood_one, "s", "terminado", 1.0),
-        ratio_row("100 MB, ten pages", ours.flood_many, theirs.flood_many, "s", "terminado", 1 / 4),
-        ratio_row("100 MB, server CPU", ours.cpu_one, theirs.cpu_one, "s", "terminado", 1.0),
-        Row("100 MB, rate", f"{megabytes / ours.flood_one:.0f} MB/s", f"a bare reader {bare:.0f}"),
+        _compared("key echo p50", ours.echo_p50, chain.echo_p50, "ms", CHAIN, 0.5),
+        _compared("100 MB, one page", ours.flood_one, chain.flood_one, "s", CHAIN, 0.5),
+        _compared("key echo p50", ours.echo_p50, theirs.echo_p50, "ms", "terminado", 1.0),
+        _compared("key echo p99", ours.echo_p99, theirs.echo_p99, "ms", "terminado", 1.0),
+        _compared("100 MB, one page", ours.flood_one, theirs.flood_one, "s", "terminado", 1.0),
+        _compared("100 MB, ten pages", ours.flood_many, theirs.flood_many, "s", "terminado", 1 / 4),
+        _compared("100 MB, server CPU", ours.cpu_one, theirs.cpu_one, "s", "terminado", 1.0),
         Row(
-            "memory after 200 MB to eleven pages",
+            "100 MB, rate",
+            f"{FLOOD_BYTES / 1e6 / one:.0f} MB/s",
+            f"a bare reader {FLOOD_BYTES / 1e6 / alone.bare:.0f}",
+        ),
+        Row(
+            "memory after floods to eleven pages",
             f"{ours.memory:.0f} MB",
             f"terminado {theirs.memory:.0f} MB",
             "under 90 MB",
@@ -96,15 +110,45 @@ def rows() -> list[Row]:
     ]
 
 
+def _compared(
+    what: str, ours: list[float], theirs: list[float], unit: str, name: str, most: float
+) -> Row:
+    """The medians of rounds taken in turns."""
+    return ratio_row(what, statistics.median(ours), statistics.median(theirs), unit, name, most)
+
+
 def _limit_row(what: str, milliseconds: float, limit: float) -> Row:
     said = f"{milliseconds:.1f} ms"
     return Row(what, said, "", f"under {limit:.0f} ms", milliseconds < limit)
 
 
-async def _measure(folder: Path) -> tuple[Numbers, Numbers, Numbers, Alone]:
-    theirs = await _terminado(BASH)
-    record = ("asciinema", "rec", "-q", "--overwrite", "-c", " ".join(BASH))
-    chain = await _terminado((*record, str(folder / "chain.cast")))
+async def _measure(folder: Path) -> tuple[Server, Server, Server, Alone]:
+    async with AsyncExitStack() as open_things:
+        ours, port = _daemon(folder, open_things)
+        record = ("asciinema", "rec", "-q", "--overwrite", "-c", " ".join(BASH))
+        theirs = _terminado(BASH, open_things)
+        chain = _terminado((*record, str(folder / "chain.cast")), open_things)
+        servers = (ours, theirs, chain)
+        for each in servers:
+            await _begin(each, open_things)
+        for _ in range(ECHO_ROUNDS):
+            for each in servers:
+                await _take_echo(each)
+        for _ in range(FLOOD_ROUNDS):
+            for each in servers:
+                await _take_flood(each)
+        for each in (ours, theirs):
+            for _ in range(PAGES - 1):
+                each.pages.append(await open_things.enter_async_context(each.open_page()))
+        for _ in range(FLOOD_ROUNDS):
+            for each in (ours, theirs):
+                each.flood_many.append(await _flood(each.pages))
+        for each in (ours, theirs):
+            each.memory = resident_megabytes(each.process.pid)
+        return ours, theirs, chain, await _alone(port)
+
+
+def _daemon(folder: Path, open_things: AsyncExitStack) -> tuple[Server, int]:
     port = free_port()
     settings = {
         "WORKSHOP_ROOT": str(make_artifact(folder)),
@@ -112,11 +156,18 @@ async def _measure(folder: Path) -> tuple[Numbers, Numbers, Numbers, Alone]:
         "WORKSHOP_PORT": str(port),
         "WORKSHOP_STUDENT_TOKEN": "none",
     }
-    with started([sys.executable, "-m", "runtime"], settings) as process:
-        milliseconds_to(f"http://127.0.0.1:{port}/readyz", process)
-        ours = await _numbers(process, lambda: our_page(port))
-        alone = await _alone(port)
-    return theirs, chain, ours, alone
+    process = open_things.enter_context(started([sys.executable, "-m", "runtime"], settings))
+    milliseconds_to(f"http://127.0.0.1:{port}/readyz", process)
+    return Server(process, lambda: our_page(port)), port
+
+
+def _terminado(shell: tuple[str, ...], open_things: AsyncExitStack) -> Server:
+    port = free_port()
+    settings = {"LC_ALL": "C.UTF-8"}  # asciinema refuses any other character set
+    words = [sys.executable, "-c", TERMINADO, str(port), *shell]
+    process = open_things.enter_context(started(words, settings))
+    milliseconds_to(f"http://127.0.0.1:{port}/", process)
+    return Server(process, lambda: terminado_page(port))
 
 
 def _bare_seconds() -> float:
@@ -133,18 +184,11 @@ def _bare_seconds() -> float:
     return time.perf_counter() - began
 
 
-async def _terminado(shell: tuple[str, ...]) -> Numbers:
-    port = free_port()
-    settings = {"LC_ALL": "C.UTF-8"}  # asciinema refuses any other character set
-    with started([sys.executable, "-c", TERMINADO, str(port), *shell], settings) as process:
-        milliseconds_to(f"http://127.0.0.1:{port}/", process)
-        return await _numbers(process, lambda: terminado_page(port))
-
-
 @dataclass(frozen=True)
 class Alone:
-    """Milliseconds of what only the daemon is asked for."""
+    """What nobody is compared with: milliseconds, and seconds of a reader without a server."""
 
+    bare: float
     attach_p95: float
     busy_p99: float
     interrupt: float
@@ -166,7 +210,7 @@ async def _alone(port: int) -> Alone:
         busy = await _echo(page)
     async with our_page(port, "other") as other:
         interrupts = [await _interrupt(other) for _ in range(INTERRUPTS)]
-    return Alone(_percentile(attaches, 95), _percentile(busy, 99), max(interrupts))
+    return Alone(_bare_seconds(), _percentile(attaches, 95), _percentile(busy, 99), max(interrupts))
 
 
 async def _start_flood(port: int) -> None:
@@ -199,24 +243,25 @@ def _percentile(values: list[float], percent: int) -> float:
     return statistics.quantiles(values, n=100)[percent - 1]
 
 
-async def _numbers(
-    process: subprocess.Popen[bytes], open_page: Callable[[], AbstractAsyncContextManager[Page]]
-) -> Numbers:
-    async with AsyncExitStack() as pages:
-        first = await pages.enter_async_context(open_page())
-        await asyncio.sleep(SETTLED_SECONDS)
-        await first.type("PS1=; stty -echoctl; echo re''ady\r")
-        await first.until("ready")
-        echo = await _echo(first)
-        await first.type("\r")
-        before = _cpu_seconds(process.pid)
-        flood_one = await _flood([first])
-        cpu_one = _cpu_seconds(process.pid) - before
-        more = [await pages.enter_async_context(open_page()) for _ in range(PAGES - 1)]
-        flood_many = await _flood([first, *more])
-        memory = resident_megabytes(process.pid)
-    cuts = statistics.quantiles(echo, n=100)
-    return Numbers(statistics.median(echo), cuts[98], flood_one, flood_many, cpu_one, memory)
+async def _begin(server: Server, open_things: AsyncExitStack) -> None:
+    """The first page, and a shell that prints nothing but what is asked of it."""
+    page = await open_things.enter_async_context(server.open_page())
+    server.pages.append(page)
+    await asyncio.sleep(SETTLED_SECONDS)
+    await page.type("PS1=; stty -echoctl; echo re''ady\r")
+    await page.until("ready")
+
+
+async def _take_echo(server: Server) -> None:
+    echo = await _echo(server.pages[0])
+    server.echo_p50.append(statistics.median(echo))
+    server.echo_p99.append(_percentile(echo, 99))
+
+
+async def _take_flood(server: Server) -> None:
+    before = _cpu_seconds(server.process.pid)
+    server.flood_one.append(await _flood(server.pages))
+    server.cpu_one.append(_cpu_seconds(server.process.pid) - before)
 
 
 async def _echo(page: Page) -> list[float]:
@@ -235,9 +280,10 @@ async def _echo(page: Page) -> list[float]:
 
 async def _flood(pages: list[Page]) -> float:
     """Seconds until the last page saw the end of it."""
+    number = f"{next(_floods):03}"  # the end of the flood before may still come
     began = time.perf_counter()
-    await pages[0].type(FLOOD % len(pages))
-    await asyncio.gather(*(page.until(f"ended-{len(pages)}") for page in pages))
+    await pages[0].type(FLOOD.format(number))
+    await asyncio.gather(*(page.until(f"ended-{number}") for page in pages))
     return time.perf_counter() - began
 
 
