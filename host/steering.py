@@ -17,7 +17,7 @@ from host import config
 from host.client import Daemon, Transition
 from host.helping import forget
 from host.ledger import Ledger
-from host.sessions import Session
+from host.sessions import Record, Session
 from host.source import engine_of
 from host.transitions import Mover
 from runtime.domain.errors import (
@@ -29,6 +29,7 @@ from runtime.domain.errors import (
     WorkshopError,
 )
 from runtime.domain.transitions import TransitionKind, TransitionStatus
+from runtime.store.eventlog import read_state
 
 MOVE_SECONDS = 900.0  # a step's state may have to be made first
 SETTLE_SECONDS = 20.0  # what a host gets to put the replaced files aside while one waits
@@ -101,7 +102,7 @@ def describe(session: Session) -> dict[str, object]:
         "help": _help_cost(session),
     }
     if engine_of(session).find(session) is None or record.port is None:
-        return entry
+        return entry | _progress(session, record)
     with Daemon(session, record.port) as daemon:
         entry |= {"address": daemon.address, "port": record.port}
         try:
@@ -114,6 +115,18 @@ def describe(session: Session) -> dict[str, object]:
         "completed": seen.completed,
         "steps": seen.steps,
         "connected": seen.connected,
+    }
+
+
+def _progress(session: Session, record: Record) -> dict[str, object]:
+    """How far a stopped session is, from its log; nothing when that cannot be read."""
+    try:
+        done = read_state(session.runtime).completed
+    except OSError:
+        return {}
+    return {
+        "completed": sum(step in done for step in record.steps),
+        "steps": len(record.steps),
     }
 
 

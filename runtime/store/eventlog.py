@@ -115,25 +115,10 @@ class EventLog:
     def _replay(self) -> None:
         if not self.path.exists():
             return
-        bad = self._fold()
+        bad = _fold(self.path, self.state)
         self._cut_torn_tail()
         if bad:
             self._drop_bad_lines(bad)
-
-    def _fold(self) -> list[tuple[int, int]]:
-        """Fold every good line; the byte ranges of the bad ones."""
-        bad: list[tuple[int, int]] = []
-        state = self.state
-        for block in read_blocks(self.path):
-            start = block.start
-            for raw in block.lines:
-                end = block.end if block.too_long else start + len(raw) + 1
-                try:
-                    apply(state, ev.parse(raw))
-                except ev.MalformedEvent:
-                    bad.append((start, end))
-                start = end
-        return bad
 
     def _cut_torn_tail(self) -> None:
         with self.path.open("r+b") as file:
@@ -178,6 +163,13 @@ class EventLog:
         return path
 
 
+def read_state(directory: Path) -> State:
+    """What a log says that nobody holds, damage passed over and nothing mended; raises OSError."""
+    state = State()
+    _fold(directory / FILE_NAME, state)
+    return state
+
+
 def refused(directory: Path, error: OSError) -> PermissionRefused | StorageFull | StorageFailed:
     """The sentence for a runtime directory that cannot be used."""
     if error.errno in FULL:
@@ -195,6 +187,21 @@ def refused(directory: Path, error: OSError) -> PermissionRefused | StorageFull 
         )
     at = error.filename if isinstance(error.filename, str) else directory
     return StorageFailed(f"{at} cannot be used: {error.strerror or error}.")
+
+
+def _fold(path: Path, state: State) -> list[tuple[int, int]]:
+    """Fold every good line into `state`; the byte ranges of the bad ones."""
+    bad: list[tuple[int, int]] = []
+    for block in read_blocks(path):
+        start = block.start
+        for raw in block.lines:
+            end = block.end if block.too_long else start + len(raw) + 1
+            try:
+                apply(state, ev.parse(raw))
+            except ev.MalformedEvent:
+                bad.append((start, end))
+            start = end
+    return bad
 
 
 def _create(path: Path) -> BinaryIO:

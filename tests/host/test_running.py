@@ -70,6 +70,8 @@ def test_a_second_run_goes_on_with_the_same_link_files_and_progress(somebody: Pe
     before = session_id(somebody.session)
     assert somebody.cli("stop").document["data"] == {"name": "trip", "stopped": True}
     assert machines(somebody.session) == []
+    stopped = somebody.cli("list").document["data"]["sessions"][0]
+    assert (stopped["state"], stopped["completed"], stopped["steps"]) == ("stopped", 1, 3)
     second = somebody.run()
     assert second["link"] == first["link"]
     assert (somebody.session.workspace / "mine.txt").exists()

@@ -14,7 +14,7 @@ import pytest
 from runtime.domain import events as ev
 from runtime.domain.errors import AlreadyRunning, PermissionRefused, StorageFailed, StorageFull
 from runtime.domain.state import fold
-from runtime.store.eventlog import FILE_NAME, DirectoryLock, EventLog
+from runtime.store.eventlog import FILE_NAME, DirectoryLock, EventLog, read_state
 
 NOON = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 EVENTS: list[ev.Event] = [
@@ -73,6 +73,16 @@ def test_a_bad_line_in_the_middle_is_kept_aside_and_adds_no_progress(
     again = opened(tmp_path)
     again.close()
     assert again.repairs == []
+
+
+def test_a_log_nobody_holds_is_read_and_left_as_it_is(tmp_path: Path) -> None:
+    damaged = LINES[0] + b"not an event\n" + WHOLE[len(LINES[0]) :] + b'{"torn'
+    (tmp_path / FILE_NAME).write_bytes(damaged)
+    assert read_state(tmp_path) == fold(EVENTS)
+    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
+    assert (tmp_path / FILE_NAME).read_bytes() == damaged
+    with pytest.raises(FileNotFoundError):
+        read_state(tmp_path / "none")
 
 
 def test_damage_and_a_torn_tail_are_both_mended(tmp_path: Path) -> None:
