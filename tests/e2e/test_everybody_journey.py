@@ -225,6 +225,38 @@ def test_nothing_is_cut_when_it_is_enlarged(
     assert (page.evaluate(TOO_WIDE), page.evaluate(CUT)) == (0, [])
 
 
+def test_a_phone_on_its_side_has_room_for_the_text(daemon: Process, visit: Visit) -> None:
+    page = visit(link(daemon), viewport={"width": 844, "height": 390}, has_touch=True)
+    text = page.get_by_text("Type this:")
+    check = page.get_by_role("button", name="Check my work")
+    for seen in (text, check, page.get_by_role("button", name="Run in terminal")):
+        expect(seen).to_be_in_viewport(ratio=1)
+    check.click()
+    expect(page.get_by_text("It greets").first).to_be_in_viewport(ratio=1)
+    expect(check).to_be_in_viewport(ratio=1)
+    assert (page.evaluate(TOO_WIDE), page.evaluate(CUT)) == (0, [])
+    bar = check.locator("xpath=ancestor::*[contains(@class, 'bar')][1]").bounding_box()
+    assert bar is not None
+    assert bar["height"] < 390 / 5
+
+
+def test_a_system_with_few_colours_still_shows_what_is_chosen(
+    daemon: Process, visit: Visit
+) -> None:
+    page = visit(link(daemon), forced_colors="active")
+    Desk(page).sees("$")
+    page.get_by_role("button", name="Open another terminal").click()
+    tabs = page.get_by_role("tab")
+    expect(tabs).to_have_count(2)
+    expect(tabs.nth(1)).to_have_attribute("aria-selected", "true")
+    ground = "each => getComputedStyle(each).backgroundColor"
+    assert tabs.nth(1).evaluate(ground) != tabs.nth(0).evaluate(ground)
+    step = page.locator("[aria-current=step]")
+    assert step.evaluate("each => getComputedStyle(each).outlineStyle") == "solid"
+    bar = page.get_by_role("progressbar").first
+    assert bar.evaluate("each => getComputedStyle(each).forcedColorAdjust") == "none"
+
+
 def test_a_browser_is_told_what_it_may_do(daemon: Process, visit: Visit) -> None:
     """Policy, frames, types, referrer, cookies and caches as they come to a browser."""
     page = visit(link(daemon))
