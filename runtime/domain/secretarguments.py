@@ -91,6 +91,7 @@ _INPUT_OPTIONS = ("--password-stdin", "--stdin", "--with-token", "--passphrase-f
 _WRAPPERS = frozenset(
     ("sudo", "doas", "env", "exec", "command", "time", "nohup", "nice", "builtin")
 )
+_ORACLE = frozenset(("sqlplus", "sqlldr", "expdp", "impdp"))  # `me/secret@db`
 _OTHERS = frozenset(("kubectl", "oc", "htpasswd", "vault", "rabbitmqctl", "wpa_passphrase", "mc"))
 _SECRET_WORD = re.compile(
     r"(?:password|passwd|passphrase|secret|token|secret_access_key|api_?key|_auth)\Z", re.IGNORECASE
@@ -98,7 +99,9 @@ _SECRET_WORD = re.compile(
 _SETS_BY_NAME = frozenset(
     ("aws", "npm", "yarn", "pnpm", "git", "gcloud", "pip", "nmcli", "gh", "rclone")
 )
-_PROGRAMS = frozenset((*_OPTIONS, *_ATTACHED, *_LOGINS, *_PAIRS, *_SETS_BY_NAME, *_OTHERS))
+_PROGRAMS = frozenset(
+    (*_OPTIONS, *_ATTACHED, *_LOGINS, *_PAIRS, *_SETS_BY_NAME, *_ORACLE, *_OTHERS)
+)
 
 
 @dataclass
@@ -195,6 +198,11 @@ def _secrets(arguments: Sequence[tuple[str, int]]) -> Iterator[Span]:
         yield from _pairs(rest, *_PAIRS[program])
     if program in _SETS_BY_NAME:
         yield from _by_name(rest)
+    if program in _ORACLE:
+        word, start = next((each for each in rest if not each[0].startswith("-")), ("", 0))
+        secret = _behind(word, "/", 1)  # a slash alone means who one is already
+        if password := word[secret:].partition("@")[0]:
+            yield start + secret, start + secret + len(password)
     match program:
         case "openssl":
             yield from _attached(rest, ("pass:", '"pass:', "'pass:"))
@@ -211,7 +219,8 @@ def _secrets(arguments: Sequence[tuple[str, int]]) -> Iterator[Span]:
         case "mc" if rest[0][0] == "alias" and len(rest) > 5:
             yield _span(rest[5])
         case "curl":
-            yield from _valued(rest, ("--oauth2-bearer", "--cookie"))
+            yield from _valued(rest, ("--oauth2-bearer",))
+            yield from _pairs(rest, ("-b", "--cookie"), "=")  # a file of cookies has a name
         case "rabbitmqctl" if rest[0][0] in ("add_user", "change_password") and len(rest) > 2:
             yield _span(rest[2])
 
