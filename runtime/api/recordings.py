@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 from starlette.requests import Request
@@ -35,8 +35,7 @@ MAX_RANGE_CHARACTERS = 100  # a header longer than this asks for many ranges and
 ONE_RANGE = re.compile(r"bytes=[ \t]*(?P<first>\d{0,18})-(?P<last>\d{0,18})[ \t]*", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """`size` bytes from `start` on."""
 
     start: int

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -52,8 +51,7 @@ class Header(BaseModel):
         return (cols, rows) if _is_size(cols, rows) else None
 
 
-@dataclass(frozen=True)
-class CastEvent:
+class CastEvent(NamedTuple):
     """`seconds` since the start; `kind` is output, input, resize (`COLSxROWS`) or marker."""
 
     seconds: float

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from runtime.domain import events as ev
 from runtime.domain.commands import Command
@@ -61,8 +61,7 @@ IN_FRONT = frozenset(
 Reason = Literal["failing_check", "broken_check", "failing_command", "idle"]
 
 
-@dataclass(frozen=True, slots=True)
-class Stuck:
+class Stuck(NamedTuple):
     """Why somebody should look; `message` is a sentence, `what` the check or the command."""
 
     reason: Reason

@@ -12,7 +12,7 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from runtime.domain.events import CheckCounts
 from runtime.domain.sentences import (
@@ -42,8 +42,7 @@ AUTHOR_ERRORS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """One line of a report; `title` and `hint` are the author's own words (goss `meta`).
 
     A skipped result is neither passed nor failed.
@@ -86,8 +85,7 @@ class Report:
         return count(self.checks)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What goss's answer comes to, before it belongs to a step and a moment."""
 
     outcome: Outcome
@@ -143,8 +141,7 @@ def could_not_check(reason: str) -> Verdict:
     return _error(reason)
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
     """One element of goss's `results`, parsed."""
 
     finding: Finding

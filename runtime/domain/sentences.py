@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 TEXT_CHARACTERS = 1000  # longest `expected`, `found` or `summary`
 SUBJECT_CHARACTERS = 120
@@ -106,8 +106,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]"
 _MATCHER_ERROR = re.compile(r"^matchers\.\w+\{.*?\}: ")
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One result of goss, as far as it matters here; `error` is goss's own text."""
 
     kind: str  # goss's resource type: File, Command, HTTP, …
@@ -122,8 +121,7 @@ class Finding:
     fallback: str  # goss's own one-line sentence
 
 
-@dataclass(frozen=True, slots=True)
-class Wording:
+class Wording(NamedTuple):
     """The three texts of a failed result; each at most TEXT_CHARACTERS long."""
 
     expected: str

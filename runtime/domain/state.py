@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from runtime.domain import events as ev
 from runtime.domain.transitions import Transition, TransitionStatus
@@ -24,8 +24,7 @@ TransitionEvent = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class LastReport:
+class LastReport(NamedTuple):
     """The last recorded check run of a step."""
 
     ts: datetime
@@ -35,16 +34,14 @@ class LastReport:
     trigger: str
 
 
-@dataclass(frozen=True, slots=True)
-class Hand:
+class Hand(NamedTuple):
     """A raised hand."""
 
     since: datetime
     note: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What an instructor wrote when lowering a hand; shown until the hand is raised again."""
 
     ts: datetime

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from runtime.services.redraws import Redraw, Redraws
 from runtime.services.ring import Ring
@@ -22,23 +22,20 @@ LAG_BYTES = 512 * 1024  # further behind than this, a redraw is the shorter way
 OFFSET_BYTES = 64 * 1024  # between two offsets told
 
 
-@dataclass(frozen=True)
-class Offset:
+class Offset(NamedTuple):
     """Where the next byte is."""
 
     offset: int
 
 
-@dataclass(frozen=True)
-class Resized:
+class Resized(NamedTuple):
     """The terminal has this size now."""
 
     cols: int
     rows: int
 
 
-@dataclass(frozen=True)
-class Exited:
+class Exited(NamedTuple):
     """The shell ended."""
 
     code: int

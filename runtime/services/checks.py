@@ -62,7 +62,7 @@ class Runner(Protocol):
     async def close(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Pace:
     """How eager the automatic checks are."""
 

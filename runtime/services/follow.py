@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from runtime.domain.asciicast import CastEvent, Header, parse_event, parse_header, parse_size
 from runtime.services.screen import Screen
@@ -21,8 +22,7 @@ FIRST_SIZE = (80, 24)  # of a cast whose header says none
 FOLLOWED = "oirm"  # kinds of events
 
 
-@dataclass(frozen=True)
-class Picture:
+class Picture(NamedTuple):
     """What the cast shows `seconds` after its start: a size, and bytes that draw it."""
 
     seconds: float

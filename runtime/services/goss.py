@@ -15,8 +15,8 @@ import socket
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from runtime.services import supervisor
 from runtime.services.supervision import SAFE_PATH, Supervision
@@ -28,8 +28,7 @@ READ_BYTES = 64 << 10  # 64 KiB
 UNDERSTOOD = frozenset({0, 1, 78})  # passed, failed, bad spec
 
 
-@dataclass(frozen=True, slots=True)
-class GossRun:
+class GossRun(NamedTuple):
     """What one run left: `exit_code` and `stdout`, or a `reason` why there is nothing to read.
 
     `reason` is a sentence for the author of the checks.
@@ -162,8 +161,7 @@ class Goss:
                 return f"The checks ended before they had a result ({other})."
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
+class _Answer(NamedTuple):
     """What a worker answered."""
 
     exit: int | None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
@@ -36,8 +35,7 @@ class Place(NamedTuple):
 START = Place(0, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """An event or a command; `raw` is an event's JSON as it was logged."""
 
     place: Place

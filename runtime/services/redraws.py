@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from runtime.services.ring import Ring
 
@@ -18,8 +17,7 @@ REDRAW_REST = 4  # times as long as one took is left to others: a full scroll-ba
 FRESH_BYTES = 128 * 1024  # output after a redraw that serves until the next
 
 
-@dataclass(frozen=True)
-class Redraw:
+class Redraw(NamedTuple):
     """Draws the whole screen and scroll-back; what follows begins at `offset`."""
 
     data: bytes

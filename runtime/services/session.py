@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 from uuid import uuid4
 
 from runtime.domain import events as ev
@@ -34,8 +34,7 @@ def new_id() -> str:
     return uuid4().hex
 
 
-@dataclass(frozen=True)
-class Recorded:
+class Recorded(NamedTuple):
     """An event and the log offset after it, which is its id on the feeds."""
 
     offset: int

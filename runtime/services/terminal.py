@@ -12,8 +12,8 @@ import re
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from runtime.domain.errors import NotFound, TooMany
 from runtime.domain.events import Connected, Disconnected
@@ -48,8 +48,7 @@ REPORT = re.compile(
 log = logging.getLogger("workshop.terminal")
 
 
-@dataclass(frozen=True)
-class TerminalInfo:
+class TerminalInfo(NamedTuple):
     """One terminal, as the list shows it; `title` is what its student calls it."""
 
     name: str

@@ -11,10 +11,9 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from runtime.domain import events as ev
 from runtime.domain.errors import AlreadyRunning, PermissionRefused, StorageFailed, StorageFull
@@ -25,8 +24,7 @@ FILE_NAME = "state-events.jsonl"
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
-@dataclass(frozen=True)
-class Repair:
+class Repair(NamedTuple):
     """What was mended at the start: bad lines, their bytes, and the copy's file name."""
 
     lines: int

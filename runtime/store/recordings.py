@@ -13,9 +13,9 @@ import re
 import stat
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from runtime.domain.asciicast import Header, encode_header, parse_event, parse_header
 from runtime.domain.errors import NotFound
@@ -33,8 +33,7 @@ OURS = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class RecordingInfo:
+class RecordingInfo(NamedTuple):
     """One cast file; `live` while it is being written."""
 
     name: str
@@ -45,8 +44,7 @@ class RecordingInfo:
     live: bool
 
 
-@dataclass(frozen=True)
-class OpenRecording:
+class OpenRecording(NamedTuple):
     """A cast opened for reading; whoever has it closes `descriptor`."""
 
     descriptor: int

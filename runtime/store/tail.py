@@ -11,9 +11,8 @@ import contextlib
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Generator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from runtime.store.inotify import Watch
 from runtime.store.jsonl import PIECE_BYTES, Line, Splitter, open_for_reading
@@ -25,15 +24,13 @@ LEAST_SECONDS = 0.01  # between two looks, however many hints come
 REWATCH_SECONDS = 1.0  # between two attempts to get an inotify watch
 
 
-@dataclass(frozen=True)
-class Appended:
+class Appended(NamedTuple):
     """New complete lines, oldest first."""
 
     lines: list[Line]
 
 
-@dataclass(frozen=True)
-class Damaged:
+class Damaged(NamedTuple):
     """The file is not what it was; `what` says how, reading goes on at the offset `position`.
 
     Lines that were given before and are still there are not given again.
