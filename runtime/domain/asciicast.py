@@ -25,7 +25,7 @@ SIZE_LIMIT = 1000  # columns or rows
 class Term(BaseModel):
     """Where version 3 says the size."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(defer_build=True, extra="ignore")
 
     cols: int = 0
     rows: int = 0
@@ -34,7 +34,7 @@ class Term(BaseModel):
 class Header(BaseModel):
     """The first line; `timestamp` is the start in seconds since the epoch."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(defer_build=True, extra="ignore")
 
     version: int = 2
     width: int = Field(default=0, ge=0)

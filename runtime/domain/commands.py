@@ -25,7 +25,7 @@ def _in_utc(moment: datetime) -> datetime:
 class Command(BaseModel):
     """`ms` is its run time in milliseconds, `term` the terminal, `cut` whether `cmd` was cut."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore", strict=True)
 
     ts: Annotated[AwareDatetime, AfterValidator(_in_utc)]
     cmd: Annotated[str, Field(min_length=1)]

@@ -83,7 +83,7 @@ class StepStart(EventModel):
 class CheckCounts(BaseModel):
     """How many results one run had, by outcome."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(defer_build=True, frozen=True)
 
     total: int
     passed: int
@@ -94,7 +94,7 @@ class CheckCounts(BaseModel):
 class FailedResult(BaseModel):
     """A failing result as the log keeps it; `title` is the author's word for it."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(defer_build=True, frozen=True)
 
     name: str
     title: str | None = None
@@ -127,7 +127,7 @@ class StepCompleted(EventModel):
 class TransitionRequested(EventModel):
     """The student asked for the machine to move; `from` is the step it was at."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore", populate_by_name=True)
 
     event: Literal["transition_requested"] = "transition_requested"
     id: str
@@ -291,7 +291,7 @@ class LogDamaged(EventModel):
 class UnknownEvent(EventModel):
     """An event of a newer version: kept, counted, without effect."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="allow")
 
     event: str
 

@@ -18,7 +18,7 @@ came; `replaced`: it would have given the solution away, so the author's words w
 class Tokens(BaseModel):
     """What an answer cost; `estimated` when the model did not say."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
     input: int = Field(ge=0)
     output: int = Field(ge=0)
@@ -35,7 +35,7 @@ class Interaction(BaseModel):
     did not fit the prompt; `shortened` says that the record keeps only the answer's beginning.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
     ts: Timestamp
     id: str
@@ -56,7 +56,7 @@ class Interaction(BaseModel):
 class Rating(BaseModel):
     """Whether the student found the interaction `rated` useful."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
     ts: Timestamp
     rated: str

@@ -43,7 +43,7 @@ OPEN = frozenset({TransitionStatus.REQUESTED, TransitionStatus.CLAIMED})
 class Transition(BaseModel):
     """One transition, as the fold of its events; `requested` and `claimed_at` are log times."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(defer_build=True, frozen=True)
 
     id: str
     step: str

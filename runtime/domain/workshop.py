@@ -25,7 +25,11 @@ class ArtifactModel(BaseModel):
     """Frozen, camelCase on disk, unknown fields ignored."""
 
     model_config = ConfigDict(
-        frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore"
+        defer_build=True,  # at first use: a start has no need of most
+        frozen=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="ignore",
     )
 
 
@@ -136,7 +140,7 @@ class WorkshopFile(ArtifactModel):
 class Workshop(BaseModel):
     """The whole definition, read once: `workshop.json` joined with every step's `meta.json`."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(defer_build=True, frozen=True)
 
     name: str
     title: str
