@@ -38,6 +38,7 @@ RESET = b"\x1bc"
 HOME = b"\x1b[H"
 GROUND = b"\x1b[48;"
 STYLE_OFF = b"\x1b[0m"
+LINK = b"\x1b]8;"
 ORIGIN = b"\x1b[?6h"  # rows count from the top of the scrolling region
 MODES = re.compile(rb"\A(?:\x1b\[\??\d+[hl])*")
 ALTERNATE = re.compile(rb"\x1b\[\?(?:47|1047|1049)h")
@@ -180,7 +181,8 @@ class Screen:
         cells = Cells(handle, self._cols)
         end = _tail_start(body)
         drawn = self._rows_drawn(handle, body)
-        body = blanks.passed_over(body[:end], drawn - 1, cells, joined=joined) + body[end:]
+        text = _newest(body[:end], SCROLLBACK_LINES + self._rows)
+        body = blanks.passed_over(text, drawn - 1, cells, joined=joined) + body[end:]
         # Empty rows at the bottom; they matter when there is scroll-back above them.
         below = cells.rows - drawn if cells.rows > self._rows else 0
         return _with_modes(body, modes, below)
@@ -246,6 +248,18 @@ def _with_modes(body: bytes, modes: bytes, blank_rows: int) -> bytes:
         position = CURSOR.sub(lambda at: b"\x1b[%d;%sH" % (int(at[1]) - top + 1, at[2]), position)
     below = STYLE_OFF + b"\r\n" * blank_rows if blank_rows else b""
     return body[:start] + below + modes + position
+
+
+def _newest(text: bytes, lines: int) -> bytes:
+    """Without lines that a page gives up at once, unless one of them leaves a style or a link."""
+    more = text.count(b"\r\n") - lines
+    if more <= 0:
+        return text
+    kept = text.split(b"\r\n", more)[more]
+    size = len(text) - len(kept)
+    last = text.rfind(b"\x1b", 0, size)
+    is_clean = last < 0 or text.startswith(STYLE_OFF, last)
+    return kept if is_clean and text.find(LINK, 0, size) < 0 else text
 
 
 def _tail_start(body: bytes) -> int:

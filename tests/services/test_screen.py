@@ -157,6 +157,33 @@ def test_as_many_lines_are_kept_as_a_page_keeps(cols: int, line: bytes) -> None:
             assert rows > SCROLLBACK_LINES
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"%06d",
+        b"%06d " + b"wrapped " * 9,
+        b"\x1b[31m%06d \x1b[42mground\x1b[0m",
+        b"%06d \x1b[38;2;1;2;3mleft on \x1b[4m",
+        "%06d é漢👩‍👩‍👧".encode(),
+    ],
+)
+def test_a_redraw_has_no_more_lines_than_a_page_keeps(line: bytes) -> None:
+    flood = b"".join(line % number + b"\r\n" for number in range(9000))
+    screen = screen_with(flood, b"$ \x1b[31mred")
+    redraw = screen.redraw()
+    assert SCROLLBACK_LINES <= redraw.count(b"\r\n") <= SCROLLBACK_LINES + ROWS
+    copy = screen_with(redraw)
+    rows = [each._format(each._handle).split(b"\r\n") for each in (copy, screen)]
+    assert rows[0][-SCROLLBACK_LINES:] == rows[1][-SCROLLBACK_LINES:]
+
+
+def test_lines_of_a_link_stay_together() -> None:
+    screen = screen_with(b"\x1b]8;;https://example.com\x1b\\" + b"link\r\n" * 6000)
+    copy = screen_with(screen.redraw())
+    rows = [each._format(each._handle).split(b"\r\n") for each in (copy, screen)]
+    assert rows[0][-SCROLLBACK_LINES:] == rows[1][-SCROLLBACK_LINES:]
+
+
 def test_a_row_stays_where_it_is_when_a_program_moved_the_one_it_went_on_from() -> None:
     split = b"\x1b[?1049h\x1b[H\x1b[2J\x1b[3;36H" + b"left right"
     screen = screen_with(split + b"\x1b[1;3r\x1b[3Ltitle")
