@@ -512,6 +512,11 @@ def test_the_class_is_for_everybody(room: Room, visit: Visit, tmp_path: Path) ->
             fits(page)
         wrong = visit(link.split("?")[0] + "?token=wrong-token-0123456789", bypass_csp=True)
         see(wrong, [("a wrong link", lambda page: page.get_by_text("does not work"))])
+        stranger = visit(link.split("?")[0], bypass_csp=True)
+        see(stranger, [("not signed in", lambda page: page.get_by_text("You are not signed in"))])
+        fits(stranger)
+        expect(stranger.get_by_role("heading")).not_to_have_count(0)
+        expect(stranger.get_by_role("link", name="CSV")).to_have_count(0)
         fits(wrong)
     see(page, [("a lost connection", lambda page: page.get_by_text("Reconnecting"))])
 
