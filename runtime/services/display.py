@@ -8,10 +8,11 @@ import re
 from runtime.services.ghostty import ScreenUnavailable
 from runtime.services.plain import first_to_show
 from runtime.services.ring import Ring
-from runtime.services.screen import CONTINUATION_BYTES, RESET, Screen
+from runtime.services.screen import RESET, Screen
 
 RING_BYTES = 1 << 20  # a page that was away for less continues where it was
 DRAW_BYTES = 768 * 1024  # drawn in pieces of this size, or when the picture is needed
+HEAD_BYTES = 4096  # of output that is not drawn otherwise
 
 # A redraw ends before one of these. What comes then owes nothing to the character before it, as an
 # accent, the next part of an emoji or "repeat that character" would.
@@ -109,17 +110,29 @@ class Display:
         """
         if self._screen is None:
             self._screen = Screen(*self.size)
-        start = max(self._drawn, self.ring.start)
-        self._drawn = first_to_show(self.ring, start, self._screen.most_lines)
-        if self._drawn > start:  # the beginning may end a sequence that began in earlier output
-            self._screen.feed(self.ring.read(start, CONTINUATION_BYTES))
-        if is_needed or self._drawn == start:
+        self._drawn = max(self._drawn, self.ring.start)
+        is_shortened = self._pass_over(self._screen)
+        if is_needed or not is_shortened:
             output = self.ring.read(self._drawn, RING_BYTES)
             if leaves_rest:
                 output = output[: _fresh_start(output)]
             self._screen.feed(output)
             self._drawn += len(output)
         return self._screen
+
+    def _pass_over(self, screen: Screen) -> bool:
+        """Leave out what later output has pushed out; whether there was any."""
+        first = first_to_show(self.ring, self._drawn, screen.most_lines)
+        if first == self._drawn:
+            return False
+        # The beginning may end a sequence of earlier output, and tells whether lines are pushed.
+        head = self.ring.read(self._drawn, HEAD_BYTES)
+        head = head[: head.rfind(b"\n") + 1] or head
+        self._drawn += len(head)
+        if not screen.scrolls(head):
+            return False
+        self._drawn = first
+        return True
 
     def _draw_if_possible(self, *, leaves_rest: bool = False, is_needed: bool = True) -> None:
         try:

@@ -82,6 +82,15 @@ class Screen:
         """Draw `data`."""
         self._library.terminal_vt_write(self._handle, data, len(data))
 
+    def scrolls(self, lines: bytes) -> bool:
+        """Draw `lines`; whether they were text, and others moved into the scroll-back for them.
+
+        None does within a sequence without end, below a scrolling region, on an alternate screen.
+        """
+        before = self._scrolled()
+        self.feed(lines)
+        return self._is_ground() and self._scrolled() != before  # the oldest are given up at times
+
     def resize(self, cols: int, rows: int) -> None:
         """Another size; lines flow anew, but for the cursor's: its program draws that itself."""
         if cols < self._cols:
@@ -92,12 +101,23 @@ class Screen:
 
     def _cut_cursor_line(self, cols: int) -> None:
         """What a page does with the line of the cursor when it has fewer columns for it."""
-        x, is_ground = c_uint16(), c_bool()
+        x = c_uint16()
         self._get("CURSOR_X", x, self._handle)
-        self._get("VT_GROUND", is_ground, self._handle)
-        if is_ground.value and not self._is_alternate():
+        if self._is_ground() and not self._is_alternate():
             cut = CUT % (cols + 1, min(x.value, cols - 1) + 1)
             self.feed(cut)
+
+    def _is_ground(self) -> bool:
+        """Whether no sequence or character is half here."""
+        is_ground = c_bool()
+        self._get("VT_GROUND", is_ground, self._handle)
+        return is_ground.value
+
+    def _scrolled(self) -> int:
+        """Rows of the scroll-back."""
+        rows = c_size_t()
+        self._get("SCROLLBACK_ROWS", rows, self._handle)
+        return rows.value
 
     def _is_alternate(self) -> bool:
         active = c_int()

@@ -135,6 +135,27 @@ def test_a_flood_of_plain_lines_ends_as_if_each_was_drawn(line: bytes, before: b
     drawing.close()
 
 
+@pytest.mark.parametrize(
+    ("before", "within"),
+    [
+        (b"\x1b[1;4r\x1b[6;1H", b"a long line that is written over\r\n"),
+        (b"\x1b[?1049h\x1b[1;4r\x1b[6;1H", b"a long line that is written over\r\n"),
+        (b"\x1b_text without end", "“…”".encode()),  # libghostty-vt sees an end here
+    ],
+)
+def test_a_flood_that_pushes_nothing_out_is_drawn(before: bytes, within: bytes) -> None:
+    display, drawing = Display((40, 6), START), Screen(40, 6)
+    display.add(before)
+    display.redraw()
+    whole = b"y\r\n" * 10_000 + within + b"y\r\n" * 600_000 + b"end"
+    for at in range(0, len(whole), 4095):
+        display.add(whole[at : at + 4095])
+    drawing.feed(before + whole)
+    assert kept_by(display) == kept(drawing)
+    assert display.redraw()[-400:] == drawing.redraw()[-400:]  # cursor, modes, title
+    drawing.close()
+
+
 @pytest.mark.parametrize("every", [1, 7, 50, 200])
 def test_it_does_so_however_often_it_is_looked_at(every: int) -> None:
     display, drawing = Display((80, 24), START), Screen(80, 24)
