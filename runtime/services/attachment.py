@@ -89,13 +89,13 @@ class Attachment:
     async def frames(self) -> AsyncIterator[Frame]:
         """What to send, in order, until `end`; take the next when the last one was sent."""
         while self.close_code is None:
+            rest = self._redraws.rest()  # before a look for a frame: it may be over after that
             frame = self._next()
             if frame is not None:
                 yield frame
                 continue
             self._wake.clear()
-            rest = self._redraws.rest() if self._must_redraw else 0.0
-            if rest <= 0:
+            if rest <= 0 or not self._must_redraw:
                 await self._wake.wait()
                 continue
             with contextlib.suppress(TimeoutError):

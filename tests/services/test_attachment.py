@@ -15,7 +15,7 @@ from runtime.services.attachment import (
     Resized,
     Restarted,
 )
-from runtime.services.redraws import Redraw, Redraws
+from runtime.services.redraws import FRESH_BYTES, Redraw, Redraws
 from runtime.services.ring import Ring
 
 START = 1000
@@ -249,6 +249,25 @@ async def test_a_redraw_that_waited_comes_without_more_output() -> None:
     page.wake()
     async with asyncio.timeout(5):
         assert await anext(frames) == Redraw(b"redraw 2", source.ring.end)
+
+
+async def test_a_redraw_that_may_be_made_just_after_a_look_for_it_comes_too() -> None:
+    """The wait may end between two looks at the clock, and nothing else wakes the page."""
+    source = Source()
+    now = 100.0
+    source.redraws = Redraws(source, clock=lambda: now)
+    page = drawn(source, None)
+    source.print(b"x" * (LAG_BYTES + FRESH_BYTES + 1))
+    wait = source.redraws.rest()
+
+    def passing() -> float:
+        nonlocal now
+        now += wait * 0.6
+        return now
+
+    source.redraws._clock = passing
+    async with asyncio.timeout(5):
+        assert isinstance(await anext(page.frames()), Redraw)
 
 
 def test_pages_that_fell_behind_share_a_redraw() -> None:
