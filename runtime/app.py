@@ -31,7 +31,7 @@ from runtime.api import (
     watched,
 )
 from runtime.api.auth import Gate, Tokens
-from runtime.api.errors import on_http_error, on_os_error, on_unexpected, on_workshop_error
+from runtime.api.errors import on_http_error, on_shortage, on_unexpected, on_workshop_error
 from runtime.api.feeds import StudentFeed
 from runtime.api.instructor_feed import InstructorFeed
 from runtime.api.routing import Role
@@ -355,7 +355,8 @@ def make_app(daemon: Daemon) -> Starlette:
         exception_handlers={
             WorkshopError: on_workshop_error,
             HTTPException: on_http_error,
-            OSError: on_os_error,
+            OSError: on_shortage,
+            RuntimeError: on_shortage,
             Exception: on_unexpected,
         },
     )

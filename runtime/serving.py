@@ -20,6 +20,7 @@ from runtime.api.connection import Connection
 from runtime.app import Daemon, make_app, version
 from runtime.domain.errors import ExitCode, InvalidSettings, WorkshopError
 from runtime.services.supervision import Supervision
+from runtime.services.workers import start_workers
 from runtime.settings import Settings, forget_secrets, from_environment
 
 STOP_SECONDS = 2  # what open connections get to end
@@ -100,6 +101,7 @@ class Server(uvicorn.Server):
 
 
 async def _serve(daemon: Daemon, settings: Settings, listener: socket.socket) -> int:
+    asyncio.get_running_loop().set_default_executor(start_workers())
     config = uvicorn.Config(
         make_app(daemon),
         http=Connection,

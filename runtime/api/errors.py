@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 from collections.abc import Mapping
 
 from starlette.exceptions import HTTPException
@@ -39,6 +40,7 @@ STATUS = {
 }
 
 USED_UP = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
+NO_THREAD = "can't start new thread"  # all that Python says of EAGAIN there
 
 MESSAGES = {
     404: ("not_found", "There is nothing at this address."),
@@ -80,15 +82,19 @@ async def on_http_error(request: Request, error: Exception) -> Response:
     return error_response(error.status_code, code, message, headers=error.headers)
 
 
-async def on_os_error(request: Request, error: Exception) -> Response:
+async def on_shortage(request: Request, error: Exception) -> Response:
     """Nothing left of what the machine has only so much of; anything else is a defect of ours."""
-    if not (isinstance(error, OSError) and error.errno in USED_UP):
+    if isinstance(error, OSError) and error.errno in USED_UP:
+        lacking = error.strerror
+    elif str(error) == NO_THREAD:
+        lacking = os.strerror(errno.EAGAIN)
+    else:
         raise error
-    log.warning("%s %s: %s", request.method, request.url.path, error.strerror)
+    log.warning("%s %s: %s", request.method, request.url.path, lacking)
     return error_response(
         503,
         "machine_busy",
-        f"The machine cannot do this now ({error.strerror}). Try again in a moment.",
+        f"The machine cannot do this now ({lacking}). Try again in a moment.",
         headers={"retry-after": "5"},
     )
 

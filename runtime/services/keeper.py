@@ -25,6 +25,7 @@ from typing import NoReturn, TypedDict
 from runtime.services import processes
 
 KILL_SECONDS = 1.0  # processes that fork while they are killed are found again until then
+GIVES_WAY = 500  # many small programs, too, are taken before the daemon; a check goes before them
 NOT_FOUND, NOT_STARTED = 127, 126  # what a shell answers for a program it cannot start
 
 
@@ -106,6 +107,7 @@ def _become(shell: Shell, terminal: int) -> NoReturn:
     code = NOT_STARTED
     try:
         signal.set_wakeup_fd(-1)
+        processes.give_way(GIVES_WAY)
         for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these two
             signal.signal(number, signal.SIG_DFL)
         os.setsid()

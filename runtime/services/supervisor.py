@@ -33,6 +33,7 @@ from runtime.services import processes
 from runtime.services.keeper import Keeper
 from runtime.services.processes import READ_BYTES
 
+CHECK_GIVES_WAY = 1000  # of 1000: before everything else
 KEEP = b'"keep"'
 REQUEST_BYTES = 128 << 10  # 128 KiB, below the kernel's default limit of a packet
 STDERR_KEPT_BYTES = 4 << 10  # 4 KiB
@@ -187,8 +188,7 @@ def _limit_self(request: Request) -> None:
         memory = min(memory, hard)
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
-        file.write("1000")  # short of memory, the kernel takes a check before the daemon
+    processes.give_way(CHECK_GIVES_WAY)
     try:
         os.chdir(request["cwd"])
     except OSError:

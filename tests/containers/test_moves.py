@@ -73,6 +73,7 @@ def test_no_token_is_in_the_container_for_the_student_or_in_what_inspect_shows(
 
 
 def test_limits_are_set_and_can_be_chosen(me: Operator) -> None:
+    """Fault 29: the container has those that were chosen."""
     me.run("--memory", "512m", "--cpus", "1", "--pids", "300")
     host = me.inspected()["HostConfig"]
     assert (host["Memory"], host["PidsLimit"]) == (512 << 20, 300)

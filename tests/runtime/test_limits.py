@@ -14,12 +14,19 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import STUDENT
+from tests.goss_binary import ROOT
 from tests.runtime.daemon import ANSWER_SECONDS, Process, make_root, parse, running, wait
+from tests.runtime.groups import groups
+from tests.runtime.test_start import ALONE, needs_namespaces
 
 VISITS = 1000  # fault 26
 AT_ONCE = 20
 GROWTH_BYTES = 24 << 20
 CHECKED = "command: {true: {exit-status: 0}}\n"
+STEPS: list[dict[str, Any]] = [  # Any: JSON
+    {"id": "one", "goss": CHECKED, "expectedChecks": 1},
+    {"id": "two"},
+]
 
 
 @pytest.mark.timeout(240)
@@ -125,11 +132,7 @@ async def crowd(daemon: Process, limit: int) -> AsyncIterator[None]:
 
 async def test_without_descriptors_it_goes_on_and_recovers(tmp_path: Path) -> None:
     """Fault 49: who is there stays, who comes waits or is sent away, all is well afterwards."""
-    steps: list[dict[str, Any]] = [  # Any: JSON
-        {"id": "one", "goss": CHECKED, "expectedChecks": 1},
-        {"id": "two"},
-    ]
-    with running(make_root(tmp_path, steps, navigation="free")) as daemon:
+    with running(make_root(tmp_path, STEPS, navigation="free")) as daemon:
         async with daemon.page() as page, daemon.connection() as raw:
             await page.hears("hello")
             kept = Kept(*raw)
@@ -155,3 +158,117 @@ async def test_without_descriptors_it_goes_on_and_recovers(tmp_path: Path) -> No
         assert answer.json["completedSteps"] == ["one", "two"]
         assert "Traceback" not in daemon.log
         assert len(daemon.log) < 100_000
+
+
+SPARE_PROCESSES = 20
+TABLE_FULL = "Resource temporarily unavailable"
+BOMBS = {
+    "a fork bomb": "bomb() { bomb | bomb & }; bomb",
+    "sleepers": "for i in $(seq 100); do sleep 600.75 & done",
+}
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("bomb", BOMBS)
+async def test_a_shell_that_takes_every_process_leaves_the_daemon_its_work(
+    tmp_path: Path, bomb: str
+) -> None:
+    """Faults 29 and 49: with a container's limit and a full table of processes, threads in it."""
+    root = make_root(tmp_path, STEPS, navigation="free")
+    with groups("pids") as group, running(root, group.prefix) as daemon:
+        async with daemon.page() as page, daemon.page() as bystander:
+            await page.hears("hello")
+            await page.type("echo is-$((6 * 7))\r")
+            await page.sees("is-42")
+            group.write("pids.max", int(group.read("pids.current")) + SPARE_PROCESSES)
+            await page.type(f"{BOMBS[bomb]}\r")
+            await bystander.sees(TABLE_FULL)
+
+            answers = await asyncio.gather(
+                *(daemon.call("GET", "/api/state") for _ in range(20)),
+                *(daemon.call("GET", "/api/recordings") for _ in range(20)),
+                *(daemon.call("POST", "/api/steps/two/complete") for _ in range(20)),
+            )
+            assert {answer.status for answer in answers} == {200}
+            checked = await daemon.call("POST", "/api/steps/one/validate")
+            assert (checked.status, checked.json["outcome"]) in ((200, "error"), (200, "passed"))
+            assert checked.json["outcome"] == "passed" or checked.json["reason"]
+            assert (await daemon.call("GET", "/")).status in (200, 503)
+
+            assert (await daemon.call("POST", "/api/terminals/main/restart")).status == 200
+            group.write("pids.max", "max")
+            checked = await daemon.call("POST", "/api/steps/one/validate")
+            assert checked.json["outcome"] == "passed"
+            assert (await daemon.call("POST", "/api/terminals")).status == 201
+        ready = await daemon.call("GET", "/readyz")
+        assert ready.json["problems"] == []
+        assert (await daemon.call("GET", "/api/state")).json["completedSteps"] == ["one", "two"]
+        assert "Traceback" not in daemon.log
+
+
+HOG_BYTES = 40 << 20  # each takes less than the daemon
+MEMORY_BYTES = 400 << 20
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("hogs", [1, 20])
+async def test_a_shell_that_takes_all_memory_loses_it_and_not_the_daemon(
+    tmp_path: Path, hogs: int
+) -> None:
+    """Fault 29: one program that is large, and many of which each is smaller than the daemon."""
+    root = make_root(tmp_path, STEPS, navigation="free")
+    with groups("memory") as group, running(root, group.prefix) as daemon:
+        group.write("memory.max", MEMORY_BYTES)
+        async with daemon.page() as page:
+            await page.hears("hello")
+            size = 20 * HOG_BYTES // hogs
+            hog = f"(head -c {size} /dev/zero; sleep 600) | tail >/dev/null &"
+            await page.type(f"for i in $(seq {hogs}); do {hog} done\r")
+            await asyncio.to_thread(wait, group.killed_for_memory, "no memory")
+            for _ in range(40):
+                assert (await daemon.call("GET", "/api/state")).status == 200
+                await asyncio.sleep(0.02)
+            assert (await daemon.call("POST", "/api/steps/two/complete")).status == 200
+            assert (await daemon.call("POST", "/api/terminals/main/restart")).status == 200
+            await page.type("echo is-$((6 * 7))\r")
+            await page.sees("is-42")
+        assert "Traceback" not in daemon.log
+
+
+# A small /tmp without room in the place of the real one, and in it what the daemon itself is.
+FULL_TMP = """
+small=$1; shift
+mount -t tmpfs -o size=64k none "$small"
+for each in "$0" "$REPOSITORY"; do
+  case $each in /tmp/*)
+    mkdir -p "$small${each#/tmp}" && mount --rbind "$each" "$small${each#/tmp}"
+  esac
+done
+head -c 1M /dev/zero >"$small/filler" 2>/dev/null || :
+mount --rbind "$small" /tmp
+exec "$@"
+"""
+
+
+async def test_a_full_tmp_is_missed_by_nobody_but_the_shell(tmp_path: Path) -> None:
+    """Fault 49: nothing of the daemon is there, nor of a check."""
+    needs_namespaces()
+    small = tmp_path / "small"
+    small.mkdir()
+    root = make_root(tmp_path, STEPS, navigation="free")
+    prefix = [*ALONE, "env", f"REPOSITORY={ROOT}", "sh", "-ec", FULL_TMP, str(root), str(small)]
+    with running(root, prefix) as daemon:
+        async with daemon.page() as page:
+            await page.hears("hello")
+            await page.type("echo more >/tmp/more\r")
+            await page.sees("No space left on device")
+            await page.type("cat <<< is-$((6 * 7))\r")
+            await page.sees("is-42")
+            assert (await daemon.call("POST", "/api/steps/two/complete")).status == 200
+            checked = await daemon.call("POST", "/api/steps/one/validate")
+            assert checked.json["outcome"] == "passed"
+            assert (await daemon.call("POST", "/api/terminals")).status == 201
+            assert (await daemon.call("GET", "/readyz")).json["problems"] == []
+            await page.type("rm /tmp/filler; echo more >/tmp/more && echo room-$((6 * 7))\r")
+            await page.sees("room-42")
+        assert "Traceback" not in daemon.log
