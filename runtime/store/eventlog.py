@@ -50,6 +50,7 @@ class DirectoryLock:
                 f"Another daemon serves {directory} already ({holder or 'it did not say who'}). "
                 "Stop it first, or give this one a runtime directory of its own."
             ) from error
+        self.write(f"process {os.getpid()}")  # at once: what stands there is of one that is gone
 
     def write(self, holder: str) -> None:
         """Say who holds it, for a second daemon's message; a full disk is no reason to stop."""

@@ -7,12 +7,24 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from tests.runtime.daemon import make_root, refused, running
+from tests.goss_binary import ROOT
+from tests.runtime.daemon import (
+    START_SECONDS,
+    command,
+    environ,
+    family,
+    make_root,
+    refused,
+    running,
+)
 
 ALONE = ["unshare", "--user", "--map-root-user", "--mount"]  # root of nothing but itself
 SECRET = "canary-0123456789"
@@ -42,9 +54,60 @@ def test_a_second_daemon_is_told_who_holds_the_directory(root: Path) -> None:
         assert str(root / "runtime") in said
         assert said.endswith("Stop it first, or give this one a runtime directory of its own.\n")
         assert first.events_bytes() == boot
+        assert first.ask("/readyz")["ready"]
         first.kill()
         with running(root) as next_one:
             assert next_one.pid != first.pid
+
+
+def test_of_daemons_that_start_at_once_one_holds_the_directory(root: Path) -> None:
+    """Fault 33: whoever comes first, and the others name it."""
+    with ThreadPoolExecutor() as others, running_one_of(root, 4, others) as (holder, refusals):
+        assert {code for code, _ in refusals} == {86}
+        assert all(f"process {holder}" in said for _, said in refusals)
+        events = (root / "runtime/state-events.jsonl").read_text()
+        assert events.count('"event":"session_started"') == 1
+
+
+@contextmanager
+def running_one_of(
+    root: Path, count: int, pool: ThreadPoolExecutor
+) -> Iterator[tuple[int, list[tuple[int, str]]]]:
+    """So many daemons started together: the process that stays, how the others ended."""
+    daemons = [
+        subprocess.Popen(
+            command(()), cwd=ROOT, env=environ(root), stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(count)
+    ]
+    ends = {pool.submit(each.communicate): each for each in daemons}
+    try:
+        gone = list(islice(as_completed(ends, START_SECONDS), count - 1))
+        [holder] = [each.pid for end, each in ends.items() if end not in gone]
+        yield holder, [(ends[end].returncode, end.result()[1]) for end in gone]
+    finally:
+        for each in daemons:
+            each.terminate()
+
+
+async def test_what_a_killed_daemon_leaves_running_holds_no_directory(root: Path) -> None:
+    """Fault 33: its lock is in no shell, no check and nothing that they start."""
+    with running(root) as first:
+        async with first.page() as page:
+            await page.type("(trap '' HUP TERM; nohup setsid sleep 600.125 >/dev/null 2>&1 &)\r")
+            await page.type("echo is-$((6 * 7))\r")
+            await page.sees("is-42")
+            lock = (root / "runtime/.lock").stat().st_ino
+            holders = {pid for pid in family(first.pid, str(root)) if lock in open_files(pid)}
+            assert holders == {first.pid}
+            first.kill()
+        with running(root) as second:
+            assert second.ask("/readyz")["ready"]
+
+
+def open_files(pid: int) -> set[int]:
+    """Their inodes."""
+    return {path.stat().st_ino for path in Path(f"/proc/{pid}/fd").iterdir() if path.exists()}
 
 
 def test_a_read_only_volume_is_refused(root: Path) -> None:

@@ -234,6 +234,17 @@ def test_a_second_daemon_is_told_who_holds_the_directory(tmp_path: Path) -> None
     DirectoryLock(tmp_path).release()
 
 
+def test_a_daemon_that_is_gone_is_not_named_as_the_holder(tmp_path: Path) -> None:
+    """Fault 33: asked before the new one has had the time to say more of itself."""
+    gone = DirectoryLock(tmp_path)
+    gone.write("process 42")
+    gone.release()
+    holder = DirectoryLock(tmp_path)
+    with pytest.raises(AlreadyRunning, match=rf"\(process {os.getpid()}\)"):
+        DirectoryLock(tmp_path)
+    holder.release()
+
+
 def test_a_directory_that_cannot_be_written_is_refused_with_its_mend(tmp_path: Path) -> None:
     """Fault 46: the kernel's answer, injected, because tests may run as root."""
 
