@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hmac
 import logging
+import time
 
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
-from starlette.testclient import TestClient
+from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 
+from runtime.api.auth import SLOW_SECONDS, Tokens
 from runtime.api.routing import Role, RoleRoute, RoleSocket
 from tests.api.conftest import HOST, INSTRUCTOR, STUDENT, Serve, bearer
 
@@ -118,6 +121,52 @@ def test_a_wrong_token_opens_nothing(serve: Serve, token: str | None) -> None:
     for path in ("/api/state", "/api/host/status"):
         answer = client.get(path, headers=headers)
         assert (answer.status_code, answer.json()["error"]["code"]) == (401, "unauthorized")
+
+
+@pytest.mark.parametrize("token", ["", STUDENT[:-1]])
+@pytest.mark.parametrize("way", ["header", "cookie", "link", "socket"])
+def test_a_wrong_token_costs_its_sender_half_a_second(serve: Serve, way: str, token: str) -> None:
+    """Fault 8: slowed, however it is presented."""
+    client = serve(as_=None)
+    client.get(f"/?token={STUDENT}", follow_redirects=False)
+    [cookie] = client.cookies
+    client.cookies.clear()
+    began = time.monotonic()
+    match way:
+        case "header":
+            status = client.get("/api/state", headers=bearer(token)).status_code
+        case "cookie":
+            client.cookies[cookie] = token
+            status = client.get("/api/state").status_code
+        case "link":
+            status = client.get("/", params={"token": token}).status_code
+        case _:
+            with (
+                pytest.raises(WebSocketDenialResponse) as denied,
+                client.websocket_connect("/ws/terminal/main", headers=bearer(token)),
+            ):
+                pass
+            status = denied.value.status_code
+    assert status == 401
+    assert time.monotonic() - began >= SLOW_SECONDS
+
+
+def test_a_token_is_compared_whole_with_every_one_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fault 8: in constant time, which the standard library's comparison is known to take."""
+    compared: list[tuple[bytes, bytes]] = []
+    real = hmac.compare_digest
+
+    def noted(one: bytes, other: bytes) -> bool:
+        compared.append((one, other))
+        return real(one, other)
+
+    monkeypatch.setattr(hmac, "compare_digest", noted)
+    known = {Role.STUDENT: STUDENT, Role.INSTRUCTOR: INSTRUCTOR, Role.HOST: HOST}
+    for presented in ("", "wrong", STUDENT[:-1], STUDENT):
+        compared.clear()
+        found = Tokens(known, "session").roles(presented, {})
+        assert (Role.STUDENT in found) == (presented == STUDENT)
+        assert compared == [(token.encode(), presented.encode()) for token in known.values()]
 
 
 def test_a_role_opens_its_own_routes_only(serve: Serve) -> None:

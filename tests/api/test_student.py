@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from pathlib import Path
 
@@ -111,6 +113,25 @@ def test_a_step_without_checks_is_ticked_off_and_one_with_checks_is_not(
     client.post("/api/steps/one/validate")
     assert client.post("/api/steps/two/complete").json()["completed"] is True
     assert client.post("/api/steps/two/validate").status_code == 404
+
+
+def test_a_tick_that_cannot_be_synced_is_refused_and_the_page_is_told(serve: Serve) -> None:
+    """Fault 47: over HTTP; and with the disk's return both are over."""
+    client = serve(navigation="free")
+
+    def broken(descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fdatasync", broken)
+        refused = client.post("/api/steps/two/complete")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "storage_failed")
+        assert client.get("/api/state").json()["completedSteps"] == []
+        [problem] = client.get("/readyz").json()["problems"]
+        assert problem["code"] == "storage"
+        assert "Input/output error" in problem["message"]
+    assert client.post("/api/steps/two/complete").status_code == 200
+    assert client.get("/readyz").json()["problems"] == []
 
 
 def test_viewing_is_recorded_and_moves_nothing(client: TestClient, tmp_path: Path) -> None:

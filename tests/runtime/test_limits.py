@@ -272,3 +272,38 @@ async def test_a_full_tmp_is_missed_by_nobody_but_the_shell(tmp_path: Path) -> N
             await page.type("rm /tmp/filler; echo more >/tmp/more && echo room-$((6 * 7))\r")
             await page.sees("room-42")
         assert "Traceback" not in daemon.log
+
+
+async def test_a_disk_that_fills_up_refuses_what_it_cannot_keep(tmp_path: Path) -> None:
+    """Fault 10: 507, a log of whole lines, a shell that works, and all is well with the space."""
+    needs_namespaces()
+    root = make_root(tmp_path, STEPS, navigation="free")
+    mounted = 'mount -t tmpfs -o size=256k none "$0" && exec "$@"'
+    prefix = [*ALONE, "sh", "-c", mounted, str(root / "runtime")]
+    with running(root, prefix, WORKSHOP_RECORD="off") as daemon:
+        log = Path(f"/proc/{daemon.pid}/root{root}/runtime/state-events.jsonl")
+        async with daemon.page() as page:
+            await page.type("cat /dev/zero >runtime/filler; echo full-$((6 * 7))\r")
+            await page.sees("full-42")
+            kept = 0
+            for number in range(300):
+                hand = {"raised": number % 2 == 0, "note": "x" * (number % 97)}
+                answer = await daemon.call("POST", "/api/hand", hand)
+                if answer.status != 200:
+                    break
+                kept += 1
+            assert (answer.status, answer.json["error"]["code"]) == (507, "storage_full")
+            assert (await daemon.call("POST", "/api/steps/two/complete")).status == 507
+            whole = log.read_bytes()
+            assert whole.endswith(b"\n")
+            assert sum(b'"event":"hand_' in line for line in whole.splitlines()) == kept
+            state = await daemon.call("GET", "/api/state")
+            assert state.json["completedSteps"] == []
+            ready = await daemon.call("GET", "/readyz")
+            assert [each["code"] for each in ready.json["problems"]] == ["storage"]
+
+            await page.type("rm runtime/filler; echo room-$((6 * 7))\r")
+            await page.sees("room-42")
+            assert (await daemon.call("POST", "/api/steps/two/complete")).status == 200
+            assert (await daemon.call("GET", "/readyz")).json["problems"] == []
+            assert log.read_bytes().startswith(whole)
