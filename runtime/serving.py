@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import signal
 import socket
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import uvicorn
 import uvloop
 
+from runtime import logs
 from runtime.api.connection import Connection
 from runtime.app import Daemon, make_app, version
 from runtime.domain.errors import ExitCode, InvalidSettings, WorkshopError
@@ -51,7 +50,7 @@ def _read_flags() -> None:
 def _run(supervision: Supervision) -> int:
     try:
         settings = from_environment(os.environ)
-        _set_up_logging(settings)
+        logs.set_up(settings.log_level, settings.log_format)
         environ = dict(os.environ)
         forget_secrets(os.environ)
         daemon = Daemon(settings, environ, supervision)
@@ -150,31 +149,3 @@ def _shown_host(settings: Settings) -> str:
     if settings.host in ("0.0.0.0", "::"):
         return "localhost"
     return f"[{settings.host}]" if ":" in settings.host else settings.host
-
-
-class _JsonLines(logging.Formatter):
-    """One JSON object a line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        line = {
-            "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
-
-
-def _set_up_logging(settings: Settings) -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(
-        _JsonLines()
-        if settings.log_format == "json"
-        else logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S%z")
-    )
-    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
-    # Below a warning these print addresses, headers and frames: tokens and what is typed.
-    for name in ("uvicorn.error", "uvicorn", "sse_starlette"):
-        logging.getLogger(name).setLevel(logging.WARNING)

@@ -16,7 +16,7 @@ import pytest
 from runtime.store import tail
 from tests.api.conftest import INSTRUCTOR, STUDENT, Serve
 from tests.api.served import Served, served
-from tests.api.test_instructor import FEED, reading, typed
+from tests.api.test_instructor import FEED, raise_hand, reading, typed
 from tests.services.shells import descriptors, until
 
 PATHS = [
@@ -132,22 +132,39 @@ async def test_without_inotify_commands_come_within_two_seconds(
 
 
 async def test_two_hundred_students_worth_of_facts_come_in_time(tmp_path: Path) -> None:
-    """Fault 50: each types a command every four seconds, for five seconds."""
-    rate, seconds = 50, 5
+    """Fault 50: each types a command every four seconds, and every fifth one is an event, too.
+
+    They come whether or not the reader keeps up, as those of students do.
+    """
+    rate, seconds = 50, 6
     async with served(tmp_path) as at, reading(at) as reader:
         await reader.sees("status")
-        taken: list[float] = []
+        written: list[float] = []
+        seen: list[float] = []
+        hands: list[asyncio.Task[None]] = []
+
+        async def look() -> None:
+            while len(seen) < rate * seconds:
+                now = time.monotonic()
+                seen.extend([now] * (len(reader.of("command")) - len(seen)))
+                await asyncio.sleep(0.005)
+
+        looking = asyncio.create_task(look())
         log = os.open(tmp_path / "runtime/command-log.jsonl", os.O_WRONLY | os.O_APPEND)
         try:
             for number in range(rate * seconds):
                 line = {"ts": "2026-01-31T12:00:00.000Z", "exit": 0, "cmd": f"c {number}"}
-                began = time.monotonic()
+                written.append(time.monotonic())
                 os.write(log, json.dumps(line).encode() + b"\n")
-                await reader.sees("command", number + 1)
-                taken.append(time.monotonic() - began)
-                await asyncio.sleep(max(0.0, 1 / rate - taken[-1]))
+                if number % 5 == 0:
+                    hands.append(asyncio.create_task(raise_hand(at, f"h {number}")))
+                await asyncio.sleep(1 / rate)
         finally:
             os.close(log)
+        await asyncio.gather(*hands)
+        await until(looking.done, "every command")
+        await reader.sees("hand", len(hands))
+        taken = [there - here for here, there in zip(written, seen, strict=True)]
         assert statistics.quantiles(taken, n=20)[-1] < 1
         assert [each["cmd"] for each in reader.of("command")] == [
             f"c {number}" for number in range(rate * seconds)

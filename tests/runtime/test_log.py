@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
 
 import pytest
 
+from runtime.logs import JsonLines, TextLines
 from tests.api.conftest import HOST, INSTRUCTOR, STUDENT
 from tests.runtime.daemon import ANSWER_SECONDS, Process, make_root, running
 
@@ -76,3 +78,22 @@ async def test_a_token_the_daemon_made_is_printed_once_in_its_link(tmp_path: Pat
         assert (await daemon.call("GET", "/api/state", token=token)).status == 200
         assert (await daemon.call("GET", f"/?token={token}", token=None)).status == 303
         assert daemon.log.count(token) == 1
+
+
+@pytest.mark.parametrize("lines", [TextLines(), JsonLines()], ids=["text", "json"])
+def test_a_secret_in_a_traceback_is_taken_out(lines: logging.Formatter) -> None:
+    """Fault 45: whatever of it is quoted, also by the error behind the error."""
+    typed = "curl -u me:hunter2 https://host"
+    try:
+        try:
+            raise ValueError(f"cannot read {typed}")
+        except ValueError as error:
+            raise RuntimeError("export DB_PASSWORD=hunter2 is no number") from error
+    except RuntimeError as error:
+        record = logging.LogRecord(
+            "workshop", logging.ERROR, "", 0, "it failed", (), (RuntimeError, error, None)
+        )
+    printed = lines.format(record)
+    assert "cannot read curl -u" in printed
+    assert "is no number" in printed
+    assert "hunter2" not in printed

@@ -8,8 +8,11 @@ import contextlib
 import gzip
 import json
 import resource
+import statistics
+import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +24,7 @@ from host.classroom.shelf import Shelf
 from host.classroom.wire import StudentStatus
 from runtime.domain.errors import AlreadyRunning, StorageFailed
 from tests.crowd import TOKEN, Crowd, Student, crowd
-from tests.host.classroom.walls import WALL_TOKEN, until, wall
+from tests.host.classroom.walls import WALL_TOKEN, Wall, until, wall
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -67,6 +70,39 @@ async def test_a_wall_that_comes_back_has_lost_and_doubled_nothing(
     assert ada.asked_after[1] != "0-0"
     [book] = (tmp_path / "class/books").glob("session-0.jsonl")
     assert book.read_bytes().count(b'"command"') == 3
+
+
+async def test_two_hundred_students_are_seen_in_time(tmp_path: Path) -> None:
+    """Fault 50, for the wall: each types a command every four seconds, two of each."""
+    began: dict[tuple[str, str], float] = {}
+    taken: dict[tuple[str, str], float] = {}
+    with crowd(200) as made:
+        async with wall(tmp_path, entries(made)) as at, at.page():
+            await at.sees(
+                lambda: [each.get("reach") for each in at.seats.values()].count("live") == 200,
+                "two hundred",
+            )
+            looking = asyncio.create_task(look(at, began, taken))
+            for number in range(400):  # whether or not the wall keeps up
+                student = made.students[number % 200]
+                began[student.name, f"make {number}"] = time.monotonic()
+                made.do(partial(student.command, f"make {number}"))
+                await asyncio.sleep(1 / 50)
+            await at.sees(lambda: len(taken) == len(began), "every command")
+            looking.cancel()
+    assert statistics.quantiles(taken.values(), n=20)[-1] < 1
+
+
+async def look(
+    at: Wall, began: dict[tuple[str, str], float], taken: dict[tuple[str, str], float]
+) -> None:
+    """Note when the page has each student's last command."""
+    while True:
+        for name, seat in at.seats.items():
+            last = (seat.get("tally") or {}).get("lastCommand")
+            if last and (name, last["cmd"]) in began.keys() - taken.keys():
+                taken[name, last["cmd"]] = time.monotonic() - began[name, last["cmd"]]
+        await asyncio.sleep(0.01)
 
 
 async def test_a_daemon_that_goes_is_shown_and_read_on_when_it_is_back(
