@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.crowd import crowd
+from tests.crowd import crowd, now
 from tests.e2e.conftest import REPOSITORY, Desk, Machine, Start
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(400)]
@@ -148,6 +148,40 @@ def test_one_students_endless_word_leaves_room_for_the_others(tmp_path: Path, vi
             place = queue.nth(1).bounding_box()
             assert place is not None
             assert place["y"] < 400
+
+
+SCRIPT = "<img src=x onerror='window.broken=1'><script>window.broken=1</script>"
+AWAY = "[go](javascript:window.broken=1) ![x](https://evil.example/x.png)"
+
+
+def test_what_students_send_is_text_on_the_wall(tmp_path: Path, visit: Visit) -> None:
+    """Fault 19: names, commands, notes, reasons and screens; that nothing foreign was asked for is
+    checked for every page."""
+    roster = tmp_path / "class.txt"
+    with crowd(2) as made:
+        ada, grace = made.students
+        ada.name = f"Ada {SCRIPT}"
+        ada.raise_hand(f"{SCRIPT} {AWAY}", minutes=5)
+        why = {"reason": "check_fails", "step": "step-0", "since": now(), "message": SCRIPT}
+        ada.stuck = [why]
+        link = "\x1b]8;;javascript:window.broken=1\x1b\\link\x1b]8;;\x1b\\"
+        ada.command(f"echo {SCRIPT}", 1, f"{SCRIPT}\r\n{link}\x1b]0;{SCRIPT}\x07\r\n")
+        roster.write_text(made.roster())
+        with wall(Machine(tmp_path, tmp_path), roster) as address:
+            page = visit(address)
+            hands = page.get_by_role("region", name="Raised hands").get_by_role("listitem")
+            expect(hands).to_contain_text([ada.name])
+            expect(tile(page, "Ada")).to_contain_text(f"echo {SCRIPT}")
+            expect(tile(page, "Ada").locator("pre")).to_contain_text(SCRIPT)
+            for name in ("Steps", "Wall"):
+                page.get_by_role("tab", name=name).click()
+                expect(page.get_by_text(SCRIPT).first).to_be_visible()
+                assert page.locator("main").locator("script, iframe, img, object").count() == 0
+                assert page.locator("a[href^=javascript]").count() == 0
+            assert page.evaluate("window.broken") is None
+            assert SCRIPT not in page.content()
+            made.do(lambda: grace.raise_hand("still here"))
+            expect(hands).to_contain_text([ada.name, grace.name])
 
 
 def test_the_wall_works_from_the_keyboard(tmp_path: Path, start: Start, visit: Visit) -> None:

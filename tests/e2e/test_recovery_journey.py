@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -91,6 +92,39 @@ def test_the_page_moves_the_machine_after_asking(start: Start, visit: Visit) -> 
         event["kind"] for event in machine.events() if event["event"] == "transition_requested"
     ]
     assert kinds == ["reset"]
+
+
+STUCK = """\
+version: v1
+workshop: {name: stuck, image: example.org/stuck, navigation: free}
+base: {image: debian:12}
+steps:
+  - {id: first, title: First, markdown: Begin here., commands: ["exit 7"]}
+  - {id: second, title: Second, markdown: Go on.}
+"""
+
+
+def test_a_move_that_fails_says_why_on_the_page_and_loses_nothing(
+    tmp_path: Path, start: Start, visit: Visit
+) -> None:
+    """Fault 17, as a student meets it."""
+    folder = tmp_path / "stuck"
+    folder.mkdir()
+    (folder / "workshop.yaml").write_text(STUCK)
+    machine = start(folder)
+    page = visit(machine.link)
+    desk = Desk(page)
+    desk.sees("$")
+    page.get_by_role("button", name="Mark as complete").click()
+    desk.is_completed("First")
+    desk.type("echo still ''mine > mine.txt")
+    assert not machine.cli("go", "second", check=False)["success"]
+    notice = page.get_by_role("status").filter(has_text="was not moved to “Second”")
+    expect(notice).to_contain_text("exit code 7")
+    expect(notice).to_contain_text("Everything is as it was.")
+    desk.is_completed("First")
+    desk.type("cat mine.txt")
+    desk.sees("still mine")
 
 
 def test_two_pages_show_the_same_shell_and_the_same_ticks(start: Start, visit: Visit) -> None:
