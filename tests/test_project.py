@@ -60,6 +60,19 @@ def test_only_the_adapters_know_their_outside_thing() -> None:
         assert users <= allowed, word
 
 
+def test_the_daemon_reads_the_clock_on_the_wall_in_one_place() -> None:
+    """Fault 37: for the times it shows; what it waits for, it measures with the monotonic clock."""
+    reads = (
+        r"\b(datetime\.(now|utcnow|today)|time\.(time|time_ns|ctime))\(|from time import|REALTIME"
+    )
+    users = [
+        str(path.relative_to(ROOT))
+        for path in sources("runtime")
+        if re.search(reads, path.read_text())
+    ]
+    assert users == ["runtime/services/session.py"]
+
+
 def test_every_fault_has_a_test_and_every_test_a_known_fault() -> None:
     proven = reliability.proofs()
     table = [fault.number for fault in reliability.faults()]

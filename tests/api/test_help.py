@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -413,6 +414,27 @@ def test_limits_survive_a_restart(serve: Serve, model: ModelServer) -> None:
     assert again.client.get("/api/steps/one/help").json()["usedTokens"] == used
     refused = again.client.post("/api/steps/one/llm/help", json={"question": "Again?"})
     assert refused.status_code == 429
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=-1), timedelta(days=365)], ids=["back", "on"])
+def test_a_clock_that_jumped_makes_nobody_wait_for_longer(
+    serve: Serve, model: ModelServer, tmp_path: Path, jump: timedelta
+) -> None:
+    """Fault 37: between two starts, where the only trace of the last minute is on disk."""
+    asker = make(serve, model, WORKSHOP_LLM_RATE_LIMIT="1")
+    asker.ask()
+    used = asker.client.get("/api/steps/one/help").json()["usedTokens"]
+    asker.client.__exit__(None, None, None)
+    kept = tmp_path / "workshop/runtime/llm-history.jsonl"
+    record = json.loads(kept.read_text())
+    shown = datetime.fromisoformat(record["ts"]) - jump  # as the new clock sees it
+    record["ts"] = f"{shown:%Y-%m-%dT%H:%M:%S}.000Z"
+    kept.write_text(json.dumps(record) + "\n")
+    again = make(serve, model, WORKSHOP_LLM_RATE_LIMIT="1")
+    assert again.client.get("/api/steps/one/help").json()["usedTokens"] == used
+    answer = again.client.post("/api/steps/one/llm/help", json={"question": "Again?"})
+    assert answer.status_code in (200, 429)
+    assert int(answer.headers.get("retry-after", "0")) <= 60
 
 
 def test_a_used_up_budget_says_so(serve: Serve, model: ModelServer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -11,8 +12,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests.api.conftest import STUDENT
 from tests.api.served import Served, served
 from tests.api.test_help import KEY, LLM, STEP, messages
+from tests.api.test_instructor import FEED, Reader, reading, typed
 from tests.model_server import ANSWER, ModelServer, model_server
 from tests.services.shells import until
 
@@ -124,3 +127,44 @@ async def test_the_first_words_arrive_while_the_model_still_writes(
             await first_token(answer.aiter_lines())
             assert model.requests[1].sent < len(ANSWER) / 4 - 5
     assert messages("") == []
+
+
+PASSWORD = "canary-password-0123456789"
+
+
+async def test_a_password_reaches_no_model_and_no_other_page(
+    tmp_path: Path, model: ModelServer
+) -> None:
+    """Fault 9: with another page at the terminal, an instructor who watches, and a question."""
+    async with (
+        asked(tmp_path, model) as daemon,
+        daemon.http() as http,
+        daemon.socket() as page,
+        daemon.socket() as other,
+        reading(daemon, f"{FEED}?after=0-0") as feed,
+        reading(daemon, "/api/events", token=STUDENT) as events,
+    ):
+        await http.post("/api/watching", json={"mode": "always"})
+        async with reading(daemon, "/api/instructor/terminals/main/live") as live:
+            await page.type("read -sp 'Password: ' answer; echo got ${#answer}\r")
+            for each in (page, other):
+                await each.sees("\rPassword: ")
+            for key in PASSWORD:
+                await page.type(key)
+            await page.type("\r")
+            for each in (page, other):
+                await each.sees(f"got {len(PASSWORD)}")
+            await until(lambda: f"got {len(PASSWORD)}" in said(live), "what is watched")
+        typed(daemon, "read -sp 'Password: ' answer")  # as the hook would log it
+        await feed.sees("command")
+        assert (await http.post(URL, json={"question": "How?"})).status_code == 200
+        [request] = model.requests
+        assert "read -sp" in request.text
+        told = [request.text, *map(said, (feed, events, live))]
+        told += [each.output.decode() + json.dumps(each.messages) for each in (page, other)]
+        assert not [text for text in told if PASSWORD in text]
+
+
+def said(reader: Reader) -> str:
+    """Everything that came."""
+    return "".join(str(each.data) for each in reader.messages)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import signal
 import time
@@ -93,6 +94,39 @@ async def test_processes_that_hide_from_a_hang_up_end_as_well(tmp_path: Path) ->
             daemon.signal(signal.SIGTERM)
             assert await daemon.exited(STOP_SECONDS) == 143
     assert [each for each in sleeps if is_running(each)] == []
+
+
+async def test_what_ends_is_collected_within_a_second(tmp_path: Path) -> None:
+    """Fault 28: 100 short children of a shell, checks and shells, whoever has to collect them."""
+    goss = 'command: {"for i in 1 2 3; do (true &); done": {exit-status: 0}}'
+    root = make_root(tmp_path, [{"id": "one", "goss": goss}], autoValidate="off")
+    with running(root) as daemon:
+        async with daemon.page() as page:
+            await page.type("for i in $(seq 100); do (sleep 0.2 &); (setsid true &); done\r")
+            for _ in range(10):
+                checked = await daemon.call("POST", "/api/steps/one/validate")
+                assert checked.json["outcome"] == "passed"
+            for _ in range(3):
+                assert (await daemon.call("POST", "/api/terminals", {"name": "b"})).status == 201
+                assert (await daemon.call("DELETE", "/api/terminals/b")).status == 204
+            await page.type("sleep 0.3; echo is-$((6 * 7))\r")
+            await page.sees("is-42")
+            await asyncio.to_thread(wait, lambda: not zombies(daemon.pid), "no zombie", seconds=1.0)
+
+
+def zombies(pid: int) -> set[int]:
+    """What ended below `pid` and was not collected."""
+    parents, ended = {}, set()
+    for each in (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()):
+        with contextlib.suppress(OSError):
+            state, parent = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()[:2]
+            parents[each] = int(parent)
+            if state == "Z":
+                ended.add(each)
+    below = {pid}
+    while fresh := {each for each, parent in parents.items() if parent in below} - below:
+        below |= fresh
+    return ended & below
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

@@ -131,7 +131,7 @@ async def test_closing_takes_about_two_seconds_at_most(tmp_path: Path) -> None:
 
 
 async def test_a_hundred_children_leave_no_zombie(tmp_path: Path) -> None:
-    """Fault 28: short children and shells."""
+    """Fault 28: shells, in the process that serves."""
     async with machine(tmp_path) as made, made.page() as page:
         await page.run("for i in $(seq 100); do (true &); done")
         for number in range(5):
