@@ -140,6 +140,7 @@ def test_a_taken_port_is_a_plain_message_and_leaves_nothing_half_made(me: Operat
 
 
 def test_another_port_keeps_the_files_and_puts_no_token_into_an_image(me: Operator) -> None:
+    """Fault 1, the images."""
     me.run()
     complete(me.session, "first")
     me.inside("echo mine > /workspace/mine.txt; echo more > ~/more")

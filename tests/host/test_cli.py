@@ -271,6 +271,24 @@ def test_control_characters_of_a_workshop_are_printed_visibly(
     assert "\\x1b]0;owned\\x07\\x9b2J" in ended.err
 
 
+HOSTILE = "\x1b]0;owned\x07\x1b]52;c;aGk=\x07\x1b]8;;javascript:1\x1b\\\x9b21t\u202e" + "t" * 3000
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_nothing_is_printed_that_a_terminal_would_obey(
+    capsys: pytest.CaptureFixture[str], as_json: bool
+) -> None:
+    """Fault 44: output, errors, advice, tables and sentences on the way, whoever wrote the text."""
+    printer = output.begin(as_json=as_json)
+    printer.say(HOSTILE)
+    printer.done(output.Answer({"log": HOSTILE}, f"{HOSTILE}\n{output.table([[HOSTILE]])}"))
+    failing = output.begin(as_json=as_json)
+    failing.failed(output.Refusal(NotFound(HOSTILE), suggestion=HOSTILE, data={"id": HOSTILE}))
+    said = capsys.readouterr()
+    assert "owned" in said.out + said.err
+    assert not [char for char in said.out + said.err if char != "\n" and not char.isprintable()]
+
+
 def test_a_mistake_of_ours_is_one_sentence_and_104(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

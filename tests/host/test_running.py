@@ -89,6 +89,20 @@ def test_a_second_run_at_the_same_time_names_the_first_ones_page(me: Person) -> 
     assert len(machines(me.session)) == 1
 
 
+def test_of_runs_at_the_same_moment_one_looks_after_the_session(me: Person) -> None:
+    """Fault 34: the others start nothing and harm nothing."""
+    words = ("run", str(me.workshop), "--detach", "--port", str(me.port()), "--json")
+    runs = [me.start(*words) for _ in range(3)]
+    ends = [run.communicate(timeout=200)[0] for run in runs]
+    said = {run.returncode: json.loads(out) for run, out in zip(runs, ends, strict=True)}
+    assert sorted(run.returncode for run in runs) == [0, 86, 86]
+    assert said[86]["error"]["code"] == "already_running"
+    assert len(machines(me.session)) == 1
+    assert me.cli("status").document["data"]["state"] == "running"
+    log = (me.session.runtime / "state-events.jsonl").read_text()
+    assert log.count('"event":"session_started"') == 1
+
+
 def test_the_daemon_killed_is_started_again_and_loses_nothing(me: Person) -> None:
     me.run()
     complete(me.session, "first")
