@@ -17,7 +17,7 @@ import httpx2
 import pytest
 
 from host.client import Daemon, Transition
-from host.engines.processes import machine_processes
+from host.engines.processes import daemon_process, machine_processes
 from host.engines.sandbox import Sandbox
 from host.ports import PortTaken
 from host.sessions import Origin, Session, create, place
@@ -29,6 +29,7 @@ from runtime.domain.transitions import TransitionKind, TransitionStatus
 from tests.host.engines import Disturbed, Fault
 from tests.host.people import REPOSITORY, Person, person, until
 from tests.host.shells import attached
+from tests.host.test_running import complete
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(400)]
 
@@ -207,6 +208,39 @@ def test_a_machine_that_does_not_come_up_gives_way_to_the_old_one(me: Person) ->
         assert names(session.workspace) == {"mine.txt"}
         assert session.record().step == "first"
         assert any("back at first" in line for line in said)
+
+
+def test_a_machine_that_runs_and_never_answers_gives_way_to_the_old_one(me: Person) -> None:
+    """Fault 17: unhealthy; its daemon is stopped as soon as it is there."""
+    with here(me) as session:
+        stopped: list[int] = []
+
+        def stop_once() -> None:
+            if not stopped:
+                stopped.append(until(lambda: daemon_of(session)))
+                os.kill(stopped[0], signal.SIGSTOP)
+
+        mover, said = moving(me, session, {})
+        mover.begin()
+        complete(session, "first")
+        (session.workspace / "mine.txt").write_text("mine")
+        wanted = ask(session, "second")
+        engine = Disturbed(sandbox(me), {"after:start": stop_once})
+        assert Mover(session, engine, said.append, ready_seconds=15).perform(wanted)
+        failed = ended(session, wanted)
+        assert failed is not None
+        assert (failed.status, failed.code) == (TransitionStatus.FAILED, "engine_failure")
+        assert "was not ready after 15 seconds" in (failed.reason or "")
+        assert names(session.workspace) == {"mine.txt"}
+        with Daemon(session, session.record().port or 0) as daemon:
+            assert daemon.status().completed == 1
+        assert daemon_of(session) not in stopped
+
+
+def daemon_of(session: Session) -> int | None:
+    """The process that serves it."""
+    inits = [pid for pid, inside in machine_processes(session.runtime) if inside == 1]
+    return daemon_process(inits[0]) if inits else None
 
 
 def test_a_port_taken_in_a_move_leaves_the_old_files_and_a_plain_message(me: Person) -> None:
