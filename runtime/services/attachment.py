@@ -83,6 +83,7 @@ class Attachment:
         self._told = self._sent
         self._confirmed = self._sent
         self._confirms = False
+        self._drawing: int | None = None  # the offset of a redraw that is not confirmed yet
         self._notices: dict[type[Notice], tuple[int, Notice]] = {}  # the last of each kind
         self._wake = asyncio.Event()
 
@@ -105,6 +106,9 @@ class Attachment:
     def confirm(self, offset: int) -> None:
         """The page has drawn everything before `offset`."""
         self._confirms = True
+        if self._drawing is not None and offset >= self._drawing:
+            self._drawing = None
+            self._wake.set()
         if self._confirmed < offset:
             self._confirmed = min(offset, self._sent)
             self._wake.set()
@@ -132,7 +136,9 @@ class Attachment:
             return notice
         unconfirmed = self._sent - self._confirmed if self._confirms else 0
         if self._must_redraw:
-            is_ready = unconfirmed <= WINDOW_BYTES // 2
+            # A second one on its way would only show later what the first one does.
+            is_drawing = self._confirms and self._drawing is not None
+            is_ready = not is_drawing and unconfirmed <= WINDOW_BYTES // 2
             return (self._redraw() if is_ready else None) or self._offset_once()
         room = WINDOW_BYTES - unconfirmed if self._confirms else FRAME_BYTES
         size = min(behind, room, *(at - self._sent for at, _ in self._notices.values()))
@@ -149,7 +155,7 @@ class Attachment:
         redraw = self._redraws.take()
         if redraw is not None:
             self._must_redraw = False
-            self._sent = self._told = self._confirmed = redraw.offset
+            self._sent = self._told = self._confirmed = self._drawing = redraw.offset
         return redraw
 
     def _offset_once(self) -> Offset | None:

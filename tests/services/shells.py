@@ -92,6 +92,7 @@ class Page:
                 case Redraw(data, offset):
                     self._keep(data)
                     self.offset = offset
+                    self.attachment.confirm(offset)
                 case Offset(offset):
                     assert offset == self.offset
                     self.attachment.confirm(offset)

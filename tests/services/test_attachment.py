@@ -297,3 +297,20 @@ def test_a_page_whose_next_bytes_are_gone_already_is_drawn_anew() -> None:
     source.print(b"x" * (2 << 20), is_shown=False)  # more than the ring holds
     assert ready(page) == [Redraw(b"redraw 1", source.ring.end)]
     assert ready(page) == []
+
+
+def test_a_page_that_confirms_gets_the_next_redraw_when_it_has_drawn_the_last() -> None:
+    """Else pictures would pile up in a slow page, and a key's effect show behind all of them."""
+    now = 100.0
+    source = Source()
+    source.redraws = Redraws(source, clock=lambda: now)
+    page = drawn(source)
+    page.confirm(START)
+    source.print(b"x" * (LAG_BYTES + 1))
+    [redraw] = [each for each in ready(page) if isinstance(each, Redraw)]
+    for _ in range(5):
+        now += 1
+        source.print(b"x" * (LAG_BYTES + FRESH_BYTES + 1))
+        assert not any(isinstance(each, Redraw) for each in ready(page))
+    page.confirm(redraw.offset)
+    assert ready(page) == [Redraw(b"redraw 2", source.ring.end)]
