@@ -299,6 +299,22 @@ describe('coming back', () => {
     expect(page.connections).toHaveLength(1);
   });
 
+  it('is one, whatever the browser tells before it begins and after it ended', () => {
+    const early = new Page();
+    early.socket.networkChanged();
+    early.socket.wake();
+    early.socket.retry();
+    expect(early.connections).toHaveLength(0);
+    early.socket.start();
+    expect(early.connections).toHaveLength(1);
+    early.last.hello();
+    early.socket.stop();
+    early.socket.networkChanged();
+    early.socket.wake();
+    vi.advanceTimersByTime(60_000);
+    expect(early.connections).toHaveLength(1);
+  });
+
   it('connects anew when the network changed', () => {
     page.last.greet(5);
     page.socket.networkChanged();

@@ -84,6 +84,7 @@ export class TerminalSocket {
   private ready = false; // this connection said hello
   private redraws = false; // the next binary frame is a redraw
   private missing: 'nothing' | 'redraw' | 'its offset' = 'redraw'; // before there is one to go on at
+  private started = false;
   private attempt = 0;
   private readyAt = 0;
   private size: { cols: number; rows: number } | null = null;
@@ -107,7 +108,9 @@ export class TerminalSocket {
     this.kept = new KeptInput(this.wallClock);
   }
 
+  /** What the browser tells before this, or after `stop`, is about no connection of ours. */
   start(): void {
+    this.started = true;
     this.lookedAt = { wall: this.wallClock(), monotonic: this.monotonic() };
     this.lookTimer = setInterval(() => this.look(), LOOK_MILLISECONDS);
     this.screen.status(this.status);
@@ -116,6 +119,7 @@ export class TerminalSocket {
 
   /** Ends for good. */
   stop(): void {
+    this.started = false;
     clearInterval(this.lookTimer);
     clearTimeout(this.retryTimer);
     this.abandon();
@@ -123,6 +127,7 @@ export class TerminalSocket {
 
   /** The page is looked at again: try now instead of later. */
   wake(): void {
+    if (!this.started) return;
     this.look();
     if (this.socket === null && this.status.kind !== 'missing') this.retry();
   }
@@ -135,6 +140,7 @@ export class TerminalSocket {
 
   /** Tries again after the server refused. */
   retry(): void {
+    if (!this.started) return;
     clearTimeout(this.retryTimer);
     this.attempt = 0;
     if (this.socket === null) this.connect();
