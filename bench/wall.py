@@ -63,7 +63,7 @@ def rows() -> list[Row]:
             chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
             page = chromium.new_page(viewport={"width": 1440, "height": 900})
             page.goto(link)
-            page.wait_for_function(f"document.querySelectorAll('[data-seat]').length >= {STUDENTS}")
+            page.locator("[data-seat]").nth(STUDENTS - 1).wait_for()
             page.wait_for_timeout(3000)
             delays = _delays(page)
             frames = float(page.evaluate(SCROLL))
@@ -100,8 +100,10 @@ def _crowd() -> Iterator[str]:
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdin is not None and process.stdout is not None
-        yield str(json.loads(process.stdout.readline())["roster"])
-        process.stdin.close()
+        try:
+            yield str(json.loads(process.stdout.readline())["roster"])
+        finally:
+            process.stdin.close()
 
 
 @contextmanager
@@ -118,5 +120,7 @@ def _wall(roster: Path, folder: Path) -> Iterator[str]:
         text=True,
     ) as process:
         assert process.stdout is not None
-        yield str(json.loads(process.stdout.readline())["data"]["link"])
-        process.send_signal(signal.SIGINT)
+        try:
+            yield str(json.loads(process.stdout.readline())["data"]["link"])
+        finally:
+            process.send_signal(signal.SIGINT)
