@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import uvicorn
 import uvloop
@@ -19,7 +19,7 @@ from runtime.api.connection import Connection
 from runtime.app import Daemon, make_app, version
 from runtime.domain.errors import ExitCode, InvalidSettings, WorkshopError
 from runtime.services.supervision import Supervision
-from runtime.services.workers import start_workers
+from runtime.services.workers import make_workers, start_all
 from runtime.settings import Settings, forget_secrets, from_environment
 
 STOP_SECONDS = 2  # what open connections get to end
@@ -65,8 +65,11 @@ def _run(supervision: Supervision) -> int:
 class Server(uvicorn.Server):
     """uvicorn with our signals: streams must end before connections can be waited for."""
 
-    def __init__(self, config: uvicorn.Config, daemon: Daemon, link: str) -> None:
+    def __init__(
+        self, config: uvicorn.Config, daemon: Daemon, link: str, on_started: Callable[[], None]
+    ) -> None:
         super().__init__(config)
+        self._on_started = on_started
         self._daemon = daemon
         self._link = link
         self.stopped_by: signal.Signals | None = None
@@ -90,6 +93,7 @@ class Server(uvicorn.Server):
             await self._daemon.stop()
             return
         await super().startup(sockets)
+        self._on_started()
         log.info("serving “%s” at %s", self._daemon.session.workshop.title, self._link)
 
     def _stop(self, number: signal.Signals) -> None:
@@ -100,7 +104,8 @@ class Server(uvicorn.Server):
 
 
 async def _serve(daemon: Daemon, settings: Settings, listener: socket.socket) -> int:
-    asyncio.get_running_loop().set_default_executor(start_workers())
+    workers = make_workers()
+    asyncio.get_running_loop().set_default_executor(workers)
     config = uvicorn.Config(
         make_app(daemon),
         http=Connection,
@@ -116,7 +121,7 @@ async def _serve(daemon: Daemon, settings: Settings, listener: socket.socket) ->
     )
     address = f"http://{_shown_host(settings)}:{listener.getsockname()[1]}/"
     link = f"{address}?token={settings.student_token}" if settings.made_student_token else address
-    server = Server(config, daemon, link)
+    server = Server(config, daemon, link, on_started=lambda: start_all(workers))
     await server.serve(sockets=[listener])
     if server.refusal is not None:
         raise server.refusal

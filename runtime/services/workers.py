@@ -14,16 +14,19 @@ from threading import Barrier, BrokenBarrierError
 WORKERS = 8
 
 
-def start_workers() -> ThreadPoolExecutor:
-    """A pool of WORKERS threads, or of fewer when the machine has no more even now."""
-    pool = ThreadPoolExecutor(WORKERS, "worker")
+def make_workers() -> ThreadPoolExecutor:
+    """A pool for WORKERS threads, which `start_all` starts: no start of the daemon waits for it."""
+    return ThreadPoolExecutor(WORKERS, "worker")
+
+
+def start_all(pool: ThreadPoolExecutor) -> None:
+    """Start those that are not there, or as many as the machine has room for."""
     all_there = Barrier(WORKERS)
     try:
         for _ in range(WORKERS):  # each waits for the last one: none can do two of them
             pool.submit(_meet, all_there)
     except RuntimeError:
         all_there.abort()
-    return pool
 
 
 def _meet(others: Barrier) -> None:
