@@ -18,7 +18,7 @@ from runtime.domain.events import Connected, Disconnected
 from runtime.services.commands import CommandFeed
 from runtime.services.pty import ShellSpec
 from runtime.services.recording import Desk
-from runtime.services.terminal import Terminals
+from runtime.services.terminals import Terminals
 from runtime.store.recordings import Recordings
 from tests.bash.shell import HOOK
 

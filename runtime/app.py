@@ -48,7 +48,7 @@ from runtime.services.recording import Desk
 from runtime.services.session import Session, utc_now
 from runtime.services.supervision import Supervision
 from runtime.services.switch import RecordingSwitch
-from runtime.services.terminal import Terminals
+from runtime.services.terminals import Terminals
 from runtime.services.transitions import Transitions
 from runtime.services.watching import Watching
 from runtime.settings import Settings, find_goss

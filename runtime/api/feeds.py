@@ -21,7 +21,7 @@ from runtime.services.broadcast import Broadcast
 from runtime.services.checks import Checks
 from runtime.services.session import Session
 from runtime.services.switch import RecordingSwitch
-from runtime.services.terminal import Terminals
+from runtime.services.terminals import Terminals
 from runtime.services.transitions import Transitions
 
 RETRY_MILLISECONDS = 1000

@@ -11,7 +11,7 @@ from runtime.services.commands import CommandFeed
 from runtime.services.observer import Observer
 from runtime.services.session import Session
 from runtime.services.switch import RecordingSwitch
-from runtime.services.terminal import Terminals
+from runtime.services.terminals import Terminals
 from runtime.services.transitions import Transitions
 from runtime.services.watching import Watching
 from runtime.store.artifact import Artifact

@@ -27,7 +27,8 @@ from runtime.services.attachment import (
     Restarted,
 )
 from runtime.services.redraws import Redraw
-from runtime.services.terminal import Terminal, Terminals
+from runtime.services.terminal import Terminal
+from runtime.services.terminals import Terminals
 
 PROTOCOL: Final = "workshop.terminal.v1"
 MAIN: Final = "main"

@@ -87,9 +87,7 @@ class Recorder:
         if self._waiting > WAITING_BYTES:
             self._lost += len(data)
             return
-        if self._lost:
-            lost, self._lost = self._lost, 0
-            self.marker(f"{lost} bytes are not recorded: the disk was too slow")
+        self._say_lost()
         now = self._loop.time() - self._started
         if now - self._begun >= MERGE_SECONDS or self._held + len(data) > MERGE_BYTES:
             self._settle()
@@ -128,6 +126,7 @@ class Recorder:
         """Write what waits and close the file, which ends in a whole line."""
         if self._closed:
             return
+        self._say_lost()
         self._settle()
         self._add("o", self._output.end())
         self._flush()
@@ -135,6 +134,11 @@ class Recorder:
         if self._writing is not None:
             await self._writing
         self._file.close()
+
+    def _say_lost(self) -> None:
+        if self._lost:
+            lost, self._lost = self._lost, 0
+            self.marker(f"{lost} bytes are not recorded: the disk was too slow")
 
     def _input_line(self, line: bytes, *, hidden: bool) -> None:
         ends = line[-1:] in (b"\r", b"\n")

@@ -8,7 +8,7 @@ import logging
 from runtime.domain import events as ev
 from runtime.domain.errors import StorageFailed
 from runtime.services.session import Session
-from runtime.services.terminal import Terminals
+from runtime.services.terminals import Terminals
 from runtime.store.recordings import Recordings
 
 log = logging.getLogger("workshop.recorder")

@@ -17,7 +17,7 @@ from runtime.domain.watching import Permission, PermissionKind, WatchMode, lesse
 from runtime.domain.watching import Watching as WatchingState
 from runtime.services.attachment import Attachment
 from runtime.services.session import Session
-from runtime.services.terminal import Terminals
+from runtime.services.terminals import Terminals
 
 ENDED = 4404  # as the terminal protocol's: there is nothing to come back to
 ALONE_SECONDS = 30.0  # a page that looked comes back within this, or what was allowed is over

@@ -19,7 +19,8 @@ from runtime.services.pty import ShellSpec
 from runtime.services.recorder import RecordInput
 from runtime.services.recording import Desk
 from runtime.services.redraws import Redraw
-from runtime.services.terminal import Terminal, Terminals
+from runtime.services.terminal import Terminal
+from runtime.services.terminals import Terminals
 from runtime.store.allowance import WhenFull
 from runtime.store.recordings import Recordings
 
