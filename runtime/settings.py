@@ -1,7 +1,5 @@
 """The daemon's settings: read once from the environment, frozen, every wrong value named."""
 
-from __future__ import annotations
-
 import json
 import os
 import secrets

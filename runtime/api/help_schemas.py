@@ -3,8 +3,6 @@
 As `runtime.api.schemas`, and part of `web/src/lib/protocol.ts` like it.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """The wire contract of the instructor's API; see `runtime.api.schemas` for the student's."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from pydantic import Field

@@ -3,8 +3,6 @@
 JSON is camelCase; absent means None. `web/src/lib/protocol.ts` is generated from this module.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field

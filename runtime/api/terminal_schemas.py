@@ -1,7 +1,5 @@
 """The terminal socket's text frames: part of the wire contract of `runtime.api.schemas`."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

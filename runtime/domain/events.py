@@ -4,8 +4,6 @@ Fields are only ever added. An event of a newer version is kept as `UnknownEvent
 nothing; a line that is no event at all is `MalformedEvent`'s business.
 """
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, get_args

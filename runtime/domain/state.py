@@ -4,8 +4,6 @@ An event that makes no sense where it stands (a claim of an unknown transition, 
 does not have) changes nothing; the log may be older or newer than the artifact.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime

@@ -3,10 +3,8 @@
 JSON is camelCase (contracts, section 1); readers ignore fields they do not know.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
@@ -120,7 +118,7 @@ class WorkshopFile(ArtifactModel):
     steps: tuple[StepEntry, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _steps_agree(self) -> WorkshopFile:
+    def _steps_agree(self) -> Self:
         seen: set[str] = set()
         for index, step in enumerate(self.steps):
             if step.id in seen:
