@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from importlib import import_module, metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -18,32 +18,20 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from runtime import account
-from runtime.api import (
-    feeds,
-    health,
-    help,
-    host,
-    instructor,
-    pages,
-    recordings,
-    student,
-    terminal,
-    watched,
-)
+from runtime.api import health
 from runtime.api.auth import Gate, Tokens
 from runtime.api.errors import on_http_error, on_shortage, on_unexpected, on_workshop_error
-from runtime.api.feeds import StudentFeed
-from runtime.api.instructor_feed import InstructorFeed
+from runtime.api.later import Later
 from runtime.api.routing import Role
 from runtime.api.services import Access, Services
 from runtime.domain import events as ev
 from runtime.domain.checks import Report
 from runtime.domain.errors import InvalidSettings, WorkshopError
+from runtime.domain.redaction import redact
 from runtime.domain.workshop import SCHEMA_VERSION, Workshop
 from runtime.services.checks import Checks
 from runtime.services.commands import CommandFeed
 from runtime.services.goss import Goss
-from runtime.services.observer import Observer
 from runtime.services.recording import Desk
 from runtime.services.session import Session, utc_now
 from runtime.services.supervision import Supervision
@@ -57,9 +45,12 @@ from runtime.store.eventlog import DirectoryLock, EventLog, refused
 from runtime.store.recordings import Recordings
 
 if TYPE_CHECKING:
+    from runtime.api.whole import Feeds
     from runtime.services.help import Help
 
 log = logging.getLogger("workshop")
+
+Result = TypeVar("Result")
 
 MAIN_TERMINAL = "main"
 SETTLED_SECONDS = 0.5  # after a start, what nobody waits for may begin
@@ -89,7 +80,7 @@ class Daemon:
         self._supervision = supervision or Supervision()
         self._event_log = EventLog(directory, now=utc_now)
         self._command_log = account.make_command_log(directory, workshop)
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: list[asyncio.Task[Any]] = []  # Any: nobody wants what they give
         self._started = False
         self.session = Session(workshop, self._event_log)
         self._lock.write(f"process {os.getpid()}, boot {self.session.boot}")
@@ -97,7 +88,9 @@ class Daemon:
         self._model_key = _model_key(settings, workshop, environ)
         self._help: Help | None = None
         self.services = self._make_services()
-        self.instructor_feed = InstructorFeed(self.services)
+        self.routes: list[BaseRoute] = [*health.routes]  # until the others are loaded
+        self.feeds: Feeds | None = None
+        self._loading: asyncio.Task[Feeds] | None = None
 
     async def start(self) -> None:
         """Record the start, begin the shell and the background tasks, say where the machine is.
@@ -113,11 +106,7 @@ class Daemon:
         self._spawn(self._nudge_checks(), "commands to checks")
         self._spawn(services.checks.run(), "checks")
         self._spawn(services.transitions.run(), "transitions")
-        self._spawn(services.student_feed.run(), "student feed")
         self._spawn(services.watching.run(), "watching")
-        if services.access.instructor is not None:
-            self._spawn(services.observer.run(), "observer")
-            self._spawn(self.instructor_feed.run(), "instructor feed")
         self._spawn(self._learn_goss_version(), "goss version")
         await services.terminals.open(MAIN_TERMINAL)
         if await services.transitions.arrive(self._settings.transition, self._settings.step):
@@ -127,8 +116,8 @@ class Daemon:
     def end_streams(self) -> None:
         """End feeds, long polls and checks, so that the server can close its connections."""
         self.session.changes.close()
-        self.services.student_feed.close()
-        self.instructor_feed.close()
+        if self.feeds is not None:
+            self.feeds.close()
         self.services.watching.close()
         self.services.checks.stop_runs()
         if self._help is not None:
@@ -150,20 +139,11 @@ class Daemon:
         await self.session.stop("stopped")
         self._lock.release()
 
-    def routes(self) -> list[BaseRoute]:
-        """Every route of the daemon."""
-        return [
-            *student.routes,
-            *help.routes,
-            *feeds.routes,
-            *terminal.routes,
-            *recordings.routes,
-            *watched.routes,
-            *instructor.routes,
-            *host.routes,
-            *health.routes,
-            *pages.routes(self.tokens),
-        ]
+    def load(self) -> asyncio.Task[Feeds]:
+        """Load the rest of the API and begin its feeds, once: all who ask wait for the same."""
+        if self._loading is None:
+            self._loading = self._spawn(self._load(), "the API")
+        return self._loading
 
     def _make_services(self) -> Services:
         settings, session = self._settings, self.session
@@ -225,14 +205,10 @@ class Daemon:
             terminals=terminals,
             recordings=desk.recordings if desk else None,
             recording_switch=switch,
-            student_feed=StudentFeed(
-                session, transitions, checks, terminals, switch, settings.management_url
-            ),
             help=self._help_desk,
             has_model=self._model_key is not None,
-            observer=Observer(session, commands),
             watching=Watching(session, terminals),
-            versions={"daemon": version(), "schema": SCHEMA_VERSION},
+            versions={"schema": SCHEMA_VERSION},
             management_url=settings.management_url,
         )
 
@@ -251,6 +227,16 @@ class Daemon:
             is_paused=lambda: session.state.recording_paused,
             on_problem=session.problems.set,
         )
+
+    async def _load(self) -> Feeds:
+        self.services.versions["daemon"] = await asyncio.to_thread(_prepare)
+        from runtime.api import whole
+
+        self.routes += whole.routes(self.tokens)
+        self.feeds = whole.Feeds(self.services)
+        for name, work in self.feeds.work():
+            self._spawn(work, name)
+        return self.feeds
 
     async def _help_desk(self) -> Help:
         """The help of the session, made when somebody first looks at it."""
@@ -284,12 +270,13 @@ class Daemon:
         )
         return Help(self.session, self._artifact, services.checks, services.commands, model, limits)
 
-    def _spawn(self, work: Coroutine[object, None, None], name: str) -> None:
+    def _spawn(self, work: Coroutine[object, None, Result], name: str) -> asyncio.Task[Result]:
         task = asyncio.create_task(work, name=name)
         task.add_done_callback(self._on_task_end)
         self._tasks.append(task)
+        return task
 
-    def _on_task_end(self, task: asyncio.Task[None]) -> None:
+    def _on_task_end(self, task: asyncio.Task[Result]) -> None:
         if task.cancelled() or task.exception() is None:
             return
         log.error("the task %s failed", task.get_name(), exc_info=task.exception())
@@ -340,17 +327,20 @@ def make_app(daemon: Daemon) -> Starlette:
         finally:
             await daemon.stop()
 
-    routes = daemon.routes()
+    async def load() -> None:
+        feeds = await asyncio.shield(daemon.load())
+        app.state.student_feed, app.state.instructor_feed = feeds.student, feeds.instructor
+
     app = Starlette(
-        routes=routes,
         lifespan=lifespan,
         middleware=[
+            Middleware(Later, load=load),
             Middleware(
                 Gate,
                 tokens=daemon.tokens,
                 allowed_hosts=daemon.services.access.allowed_hosts,
-                routes=routes,
-            )
+                routes=daemon.routes,
+            ),
         ],
         exception_handlers={
             WorkshopError: on_workshop_error,
@@ -361,9 +351,16 @@ def make_app(daemon: Daemon) -> Starlette:
         },
     )
     app.router.redirect_slashes = False  # another address is another resource: 404
+    app.router.routes = daemon.routes  # the list itself: it grows when the API is loaded
     app.state.services = daemon.services
-    app.state.instructor_feed = daemon.instructor_feed
     return app
+
+
+def _prepare() -> str:
+    """Do what takes long and needs no event loop; gives the daemon's version."""
+    import_module("runtime.api.whole")
+    redact("")  # the first command that is typed shall not wait for its patterns
+    return version()
 
 
 def version() -> str:

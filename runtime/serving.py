@@ -9,18 +9,23 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import uvicorn
 import uvloop
 
 from runtime import logs
-from runtime.api.connection import Connection
+from runtime.api.connection import Connection, web_socket
 from runtime.app import Daemon, make_app, version
 from runtime.domain.errors import ExitCode, InvalidSettings, WorkshopError
 from runtime.services.supervision import Supervision
 from runtime.services.workers import make_workers, start_all
 from runtime.settings import Settings, forget_secrets, from_environment
+
+if TYPE_CHECKING:
+    from runtime.api.whole import Feeds
 
 STOP_SECONDS = 2  # what open connections get to end
 SEND_BUFFER_BYTES = 64 * 1024  # on the socket: Ctrl-C must not wait behind megabytes of output
@@ -66,12 +71,13 @@ class Server(uvicorn.Server):
     """uvicorn with our signals: streams must end before connections can be waited for."""
 
     def __init__(
-        self, config: uvicorn.Config, daemon: Daemon, link: str, on_started: Callable[[], None]
+        self, config: uvicorn.Config, daemon: Daemon, link: str, workers: ThreadPoolExecutor
     ) -> None:
         super().__init__(config)
-        self._on_started = on_started
         self._daemon = daemon
         self._link = link
+        self._workers = workers
+        self.broken = False
         self.stopped_by: signal.Signals | None = None
         self.refusal: WorkshopError | None = None
 
@@ -93,8 +99,15 @@ class Server(uvicorn.Server):
             await self._daemon.stop()
             return
         await super().startup(sockets)
-        self._on_started()
+        start_all(self._workers)
+        self._daemon.load().add_done_callback(self._on_loaded)
         log.info("serving “%s” at %s", self._daemon.session.workshop.title, self._link)
+
+    def _on_loaded(self, task: asyncio.Task[Feeds]) -> None:
+        """An API that cannot be loaded is a broken installation: better gone than half there."""
+        if not task.cancelled() and task.exception() is not None:
+            self.broken = self.should_exit = True
+            self._daemon.end_streams()
 
     def _stop(self, number: signal.Signals) -> None:
         self.force_exit = self.stopped_by is not None
@@ -109,7 +122,7 @@ async def _serve(daemon: Daemon, settings: Settings, listener: socket.socket) ->
     config = uvicorn.Config(
         make_app(daemon),
         http=Connection,
-        ws="websockets-sansio",
+        ws=web_socket,  # type: ignore[arg-type]  # anything that makes one will do
         ws_per_message_deflate=False,  # three times the CPU for nothing on a near network
         ws_max_size=1 << 20,
         lifespan="on",
@@ -121,11 +134,11 @@ async def _serve(daemon: Daemon, settings: Settings, listener: socket.socket) ->
     )
     address = f"http://{_shown_host(settings)}:{listener.getsockname()[1]}/"
     link = f"{address}?token={settings.student_token}" if settings.made_student_token else address
-    server = Server(config, daemon, link, on_started=lambda: start_all(workers))
+    server = Server(config, daemon, link, workers)
     await server.serve(sockets=[listener])
     if server.refusal is not None:
         raise server.refusal
-    if not server.started:
+    if server.broken or not server.started:
         return ExitCode.UNHANDLED_EXCEPTION
     return ExitCode.INTERRUPTED if server.stopped_by is signal.SIGINT else ExitCode.TERMINATED
 

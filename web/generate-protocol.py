@@ -14,7 +14,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
 from host.classroom import wire
-from runtime.api import help_schemas, instructor_schemas, schemas, terminal_schemas
+from runtime.api import base_schemas, help_schemas, instructor_schemas, schemas, terminal_schemas
 
 Schema = dict[str, Any]  # Any: JSON Schema
 
@@ -22,12 +22,19 @@ Schema = dict[str, Any]  # Any: JSON Schema
 def main() -> None:
     models = [
         (model, "serialization" if "Request" not in name else "validation")
-        for module in (schemas, terminal_schemas, help_schemas, instructor_schemas, wire)
+        for module in (
+            base_schemas,
+            schemas,
+            terminal_schemas,
+            help_schemas,
+            instructor_schemas,
+            wire,
+        )
         for name, model in vars(module).items()
         if isinstance(model, type)
         and issubclass(model, BaseModel)
         and model.__module__ == module.__name__
-        and model is not schemas.WireModel
+        and model is not base_schemas.WireModel
     ]
     _, top = models_json_schema(models, by_alias=True, ref_template="{model}")
     definitions: dict[str, Schema] = dict(top["$defs"])
@@ -46,7 +53,9 @@ def main() -> None:
 
 
 def declaration(name: str, schema: Schema) -> list[str]:
-    comment = [f"/** {' '.join(schema['description'].split())} */"] if "description" in schema else []
+    comment = (
+        [f"/** {' '.join(schema['description'].split())} */"] if "description" in schema else []
+    )
     if "enum" in schema:
         return [*comment, f"export type {name} = {expression(schema)};"]
     required = set(schema.get("required", ()))
@@ -66,7 +75,11 @@ def expression(schema: Schema, *, drop_null: bool = False) -> str:
     if "enum" in schema:
         return " | ".join(literal(value) for value in schema["enum"])
     if "anyOf" in schema:
-        kinds = [expression(each) for each in schema["anyOf"] if each != {"type": "null"} or not drop_null]
+        kinds = [
+            expression(each)
+            for each in schema["anyOf"]
+            if each != {"type": "null"} or not drop_null
+        ]
         return " | ".join(dict.fromkeys(kinds))
     match schema.get("type"):
         case "string":

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from runtime.api.schemas import WireModel
+from runtime.api.base_schemas import WireModel
 from runtime.domain.errors import InvalidField
 
 Model = TypeVar("Model", bound=BaseModel)

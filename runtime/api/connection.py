@@ -12,7 +12,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from runtime.api.schemas import ErrorBody, ErrorDetail
+from runtime.api.base_schemas import ErrorBody, ErrorDetail
 from runtime.api.streaming import ABORT
 
 MAX_HEAD_BYTES = 32 * 1024  # request line and headers
@@ -25,6 +25,13 @@ REFUSALS = {
     408: ("too_slow", "The request's head did not come in time."),
     431: ("headers_too_large", "The request's head is larger than 32 KiB."),
 }
+
+
+def web_socket(**given: Any) -> asyncio.Protocol:  # Any: what uvicorn gives its own
+    """uvicorn's connection of a WebSocket; its library is loaded with the rest of the API."""
+    from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+    return WebSocketsSansIOProtocol(**given)
 
 
 class Unreadable(Exception):

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from runtime.api.schemas import ErrorBody, ErrorDetail
+from runtime.api.base_schemas import ErrorBody, ErrorDetail
 from runtime.domain.errors import HelpLimited, WorkshopError
 
 log = logging.getLogger("workshop.api")

@@ -17,12 +17,8 @@ from starlette.responses import Response
 from runtime.api import views
 from runtime.api.routing import Role, RoleRoute, route
 from runtime.api.schemas import TerminalList
+from runtime.api.services import Services
 from runtime.services.broadcast import Broadcast
-from runtime.services.checks import Checks
-from runtime.services.session import Session
-from runtime.services.switch import RecordingSwitch
-from runtime.services.terminals import Terminals
-from runtime.services.transitions import Transitions
 
 RETRY_MILLISECONDS = 1000
 PING_SECONDS = 15
@@ -37,21 +33,13 @@ def encode(event: str, data: bytes, offset: int) -> bytes:
 class StudentFeed:
     """Turns what happens in the services into messages for every open page."""
 
-    def __init__(
-        self,
-        session: Session,
-        transitions: Transitions,
-        checks: Checks,
-        terminals: Terminals,
-        recording_switch: RecordingSwitch | None,
-        management_url: str | None,
-    ) -> None:
-        self._session = session
-        self._transitions = transitions
-        self._checks = checks
-        self._terminals = terminals
-        self._recording_switch = recording_switch
-        self._management_url = management_url
+    def __init__(self, services: Services) -> None:
+        self._session = services.session
+        self._transitions = services.transitions
+        self._checks = services.checks
+        self._terminals = services.terminals
+        self._recording_switch = services.recording_switch
+        self._management_url = services.management_url
         self._messages: Broadcast[bytes] = Broadcast(BEHIND_MESSAGES)
 
     async def run(self) -> None:
@@ -109,7 +97,7 @@ class StudentFeed:
 
 async def events(request: Request) -> Response:
     """GET /api/events."""
-    feed: StudentFeed = request.app.state.services.student_feed
+    feed: StudentFeed = request.app.state.student_feed
     return feed_response(feed.messages)
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 from starlette.responses import Response
 
+from runtime.api.base_schemas import WireModel
 from runtime.api.body import json_response, parse_body
 from runtime.api.feeds import feed_response
 from runtime.api.routing import Role, RoleRoute, route
-from runtime.api.schemas import WireModel
 from runtime.api.student import open_step_of, services_of
 from runtime.domain.errors import NotFound
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from runtime.api.schemas import WireModel
+from runtime.api.base_schemas import WireModel
 from runtime.domain.events import Timestamp
 
 HelpMode = Literal["hints", "explain", "solve"]

@@ -57,9 +57,9 @@ def _before(request: Request) -> int | None:
 
 async def status(request: Request) -> Response:
     """GET /api/instructor/status."""
-    services = _services(request)
-    attention = await services.observer.attention()
-    return json_response(views.status(services, attention, services.observer.place))
+    observer = _feed(request).observer
+    attention = await observer.attention()
+    return json_response(views.status(_services(request), attention, observer.place))
 
 
 async def events(request: Request) -> Response:

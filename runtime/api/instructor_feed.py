@@ -18,7 +18,7 @@ from runtime.api import views
 from runtime.api.services import Services
 from runtime.api.streaming import encode_message
 from runtime.domain import events as ev
-from runtime.services.observer import Fact, Place
+from runtime.services.observer import Fact, Observer, Place
 from runtime.services.stream import Reader, Stream
 
 PING = b": still here\n\n"
@@ -61,10 +61,10 @@ def parse_place(text: str | None) -> Place | None:
 class InstructorFeed:
     """Everything for `/events`, and the commands alone for `/commands/stream`."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, observer: Observer) -> None:
+        self.observer = observer
+        observer.on_fact = self._publish
         self._services = services
-        self._observer = services.observer
-        self._observer.on_fact = self._publish
         self._all = Stream()
         self._commands = Stream()
         self._shown = ""  # the last status, without what changes by itself
@@ -91,8 +91,8 @@ class InstructorFeed:
         self, after: Place | None, on_cut: Callable[[], None]
     ) -> AsyncGenerator[bytes, None]:
         """What one reader of everything gets, from the place behind `after` on."""
-        attention = await self._observer.attention()
-        place = after or self._observer.place
+        attention = await self.observer.attention()
+        place = after or self.observer.place
         status = instructor.status(self._services, attention, place)
         yield encode_message("status", status.wire(), status.id)
         async for piece in self._from(self._all, "all", place, on_cut):
@@ -102,7 +102,7 @@ class InstructorFeed:
         self, after: int | None, on_cut: Callable[[], None]
     ) -> AsyncGenerator[bytes, None]:
         """What one reader of commands gets, from those behind the id `after` on."""
-        end = self._observer.place
+        end = self.observer.place
         place = end if after is None else end._replace(command=after)
         async for piece in self._from(self._commands, "commands", place, on_cut):
             yield piece
@@ -113,7 +113,7 @@ class InstructorFeed:
         """First what is in the logs, then what comes; again when that took too long."""
         while not stream.closed:
             with stream.reader() as reader:
-                now = self._observer.place
+                now = self.observer.place
                 async for piece in self._past(which, place, now):
                     yield piece
                 place = now
@@ -129,7 +129,7 @@ class InstructorFeed:
             return
         if which == "commands":
             after = after._replace(event=upto.event)
-        facts = self._observer.facts(after, upto)
+        facts = self.observer.facts(after, upto)
         while piece := await asyncio.to_thread(_encoded, facts, which):
             yield piece
 
@@ -162,8 +162,8 @@ class InstructorFeed:
                 await self._publish_status()
 
     async def _publish_status(self) -> None:
-        attention = await self._observer.attention()
-        status = instructor.status(self._services, attention, self._observer.place)
+        attention = await self.observer.attention()
+        status = instructor.status(self._services, attention, self.observer.place)
         shown = status.model_dump_json(exclude=CHANGES_BY_ITSELF)
         if shown != self._shown:
             self._shown = shown

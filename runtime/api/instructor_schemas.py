@@ -4,17 +4,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from runtime.api.base_schemas import Problem, WireModel
 from runtime.api.schemas import (
     CheckSummary,
     Hand,
     HandReply,
     HostPresence,
-    Problem,
     RecordingMode,
     TerminalInfo,
     Transition,
     Watching,
-    WireModel,
 )
 from runtime.domain.attention import Reason
 from runtime.domain.events import Timestamp

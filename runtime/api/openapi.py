@@ -12,9 +12,9 @@ from typing import Any, Literal
 from pydantic.json_schema import models_json_schema
 from starlette.routing import BaseRoute
 
+from runtime.api.base_schemas import ErrorBody
 from runtime.api.operations import EVENTS, JSON, OPERATIONS, Model, Number, Operation
 from runtime.api.routing import Role, RoleRoute
-from runtime.api.schemas import ErrorBody
 from runtime.domain.workshop import SCHEMA_VERSION
 
 Json = dict[str, Any]  # Any: JSON

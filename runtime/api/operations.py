@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from runtime.api import help_schemas as helping
 from runtime.api import instructor_schemas as teaching
 from runtime.api import schemas as s
+from runtime.api.base_schemas import Readiness, WireModel
 
-Model = type[s.WireModel]
+Model = type[WireModel]
 
 JSON = "application/json"
 HTML = "text/html"
@@ -169,7 +170,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "GET /api/host/status": Operation(gives=s.HostStatus),
     # Operations and pages
     "GET /healthz": Operation(media=TEXT),
-    "GET /readyz": Operation(gives=s.Readiness, also=(503,)),
+    "GET /readyz": Operation(gives=Readiness, also=(503,)),
     "GET /metrics": Operation(media=TEXT),
     "GET /api/openapi.json": Operation(),
     "GET /": PAGE,

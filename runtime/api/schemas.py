@@ -3,48 +3,15 @@
 JSON is camelCase; absent means None. `web/src/lib/protocol.ts` is generated from this module.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
+from runtime.api.base_schemas import Problem, WireModel
 from runtime.domain.events import Timestamp
 from runtime.domain.transitions import TransitionKind, TransitionStatus
 from runtime.domain.watching import PermissionKind, PermissionStatus, WatchMode
 from runtime.domain.workshop import NavigationMode
-
-
-class WireModel(BaseModel):
-    """camelCase on the wire; fields without a value are left out."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        populate_by_name=True,
-        extra="ignore",
-        defer_build=True,  # built at first use: together they are a tenth of a start
-    )
-
-    def wire(self) -> bytes:
-        """The JSON of an answer, UTF-8."""
-        return self.model_dump_json(by_alias=True, exclude_none=True).encode()
-
-
-# Errors
-
-
-class ErrorDetail(WireModel):
-    """What went wrong, for a program (`code`) and for a person (`message`)."""
-
-    code: str
-    message: str
-    details: dict[str, Any] | None = None  # Any: JSON values, by code
-
-
-class ErrorBody(WireModel):
-    """The one shape of every error."""
-
-    error: ErrorDetail
-
 
 # GET /api/workshop
 
@@ -165,13 +132,6 @@ class CheckSummary(WireModel):
     counts: CheckCounts
     ts: Timestamp
     trigger: Literal["student", "auto", "interval"]
-
-
-class Problem(WireModel):
-    """Something the student or instructor must know; `message` is a sentence."""
-
-    code: str
-    message: str
 
 
 RecordingMode = Literal["on", "paused", "off"]
@@ -380,11 +340,3 @@ class HostStatus(WireModel):
 
 
 # Operations
-
-
-class Readiness(WireModel):
-    """`missing` names what is not ready, `problems` what is weaker than it should be."""
-
-    ready: bool
-    missing: list[str]
-    problems: list[Problem]

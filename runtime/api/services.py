@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from runtime.services.checks import Checks
 from runtime.services.commands import CommandFeed
-from runtime.services.observer import Observer
 from runtime.services.session import Session
 from runtime.services.switch import RecordingSwitch
 from runtime.services.terminals import Terminals
@@ -18,12 +16,10 @@ from runtime.store.artifact import Artifact
 from runtime.store.recordings import Recordings
 
 if TYPE_CHECKING:
-    from runtime.api.feeds import StudentFeed
     from runtime.services.help import Help
 
 
-@dataclass(frozen=True)
-class Access:
+class Access(NamedTuple):
     """Who may come in: the tokens by role; None where a role has none."""
 
     student: str | None
@@ -32,8 +28,7 @@ class Access:
     allowed_hosts: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Services:
+class Services(NamedTuple):
     """Every living thing of the daemon, made in `runtime.app`."""
 
     artifact: Artifact
@@ -45,10 +40,8 @@ class Services:
     terminals: Terminals
     recordings: Recordings | None
     recording_switch: RecordingSwitch | None
-    student_feed: StudentFeed
     help: Callable[[], Awaitable[Help]]  # made at the first call: a start has no need of it
     has_model: bool
-    observer: Observer
     watching: Watching
     versions: dict[str, str]
     management_url: str | None

@@ -14,6 +14,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from runtime.api import schemas, views
 from runtime.api import terminal_schemas as frames
+from runtime.api.base_schemas import WireModel
 from runtime.api.body import json_list, json_response, parse_body
 from runtime.api.routing import Role, RoleRoute, RoleSocket, route, socket
 from runtime.api.services import Services
@@ -212,7 +213,7 @@ def _offset(socket: WebSocket) -> int | None:
     return int(raw) if int(raw) <= MAX_OFFSET else None
 
 
-async def _say(socket: WebSocket, message: schemas.WireModel) -> None:
+async def _say(socket: WebSocket, message: WireModel) -> None:
     await socket.send_text(message.wire().decode())
 
 

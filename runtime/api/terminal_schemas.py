@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from runtime.api.schemas import WireModel
+from runtime.api.base_schemas import WireModel
 
 
 class TerminalHello(WireModel):

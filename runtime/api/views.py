@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runtime.api import schemas
+from runtime.api.base_schemas import Problem
 from runtime.domain import checks, commands, transitions
 from runtime.domain import watching as domain_watching
 from runtime.domain.state import LastReport
@@ -81,9 +82,9 @@ def permission(each: domain_watching.Permission) -> schemas.Permission:
     return schemas.Permission.model_validate(each, from_attributes=True)
 
 
-def problems(session: Session) -> list[schemas.Problem]:
+def problems(session: Session) -> list[Problem]:
     """What is wrong or weaker than it should be."""
-    return [schemas.Problem(code=each.code, message=each.message) for each in session.problems]
+    return [Problem(code=each.code, message=each.message) for each in session.problems]
 
 
 def step(session: Session, each: Step) -> schemas.StepSummary:

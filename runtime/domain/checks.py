@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
 
@@ -58,8 +57,7 @@ class Result(NamedTuple):
     found: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """One check run, ended at `ts`. `reason` says, to the author, why the outcome is `error`.
 
     `auto_paused` is True when the step's checks take too long to run by themselves, else None.

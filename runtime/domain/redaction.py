@@ -8,6 +8,7 @@ text's length, whatever the text: every pattern begins where a word begins and n
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from runtime.domain.secretarguments import mask_arguments
 
@@ -101,40 +102,58 @@ _VALUE = (
     r"""|(?:[^\s"'&;|\\]|\\.)++)"""
 )
 
-_whole = re.compile(rf"(?<![\w-])(?:{'|'.join(_KEYS)})|{_PRIVATE}", re.DOTALL)
-_named = re.compile(
-    rf"(?<![\w-])((?:[\w-]++(?<!\d\d\d\d\d){_SECRET_NAME}|pass|pw|pwd(?=:))"
-    rf"(?:\\?[\"'])?\s{{0,9}}(?::=|=>|[=:])\s{{0,9}})(?!//)({_VALUE})",
-    re.IGNORECASE | re.DOTALL,
-)
-_option = re.compile(
-    rf"(?<![\w-])(-{{1,2}}(?:[a-z][\w-]*+{_SECRET_NAME}|pass|pw|auth)\s{{1,9}})(?![-<])({_VALUE})",
-    re.IGNORECASE | re.DOTALL,
-)
-_header = re.compile(
-    r"""(?<![\w-])((?:proxy-)?authorization\\?["']?\s{0,9}[:=]\s{0,9}\\?["']?)([^"'\n\\]++)"""
-    r"""|(?<![\w-])((?:set-)?cookie:\s{0,9})([^"'\n\\]++)""",
-    re.IGNORECASE,
-)
-_bearer = re.compile(r"(?<![\w-])(bearer\s{1,9})([\w.~+/=-]{8,})", re.IGNORECASE)
-_address = r"(?<![\w+.-])([a-z][a-z0-9+.-]*+://[^\s/:@\"']*+:)([^\s/\"']+){end}"
-_whole_address = re.compile(_address.format(end="(@)"), re.IGNORECASE)
-_cut_address = re.compile(_address.format(end=r"(@|\Z)"), re.IGNORECASE)
-_token_address = re.compile(
-    r"(?<![\w+.-])([a-z][a-z0-9+.-]*+://)([\w-]{20,}+)(?=@)", re.IGNORECASE
-)  # a name that long is a token
-_hook_address = re.compile(
-    r"(https://(?:hooks\.slack\.com|discord(?:app)?\.com/api/webhooks|[\w-]+\.webhook\.office\.com)/)"
-    r"([^\s\"']+)"
-)
-_query = re.compile(
-    r"([?&](?:sig|signature|key|code|auth|x-amz-signature|access|jwt)=)([^\s&\"'#]+)", re.IGNORECASE
-)
-_sql = re.compile(
-    r"""(?<!\w)((?:identified\s{1,9}(?:with\s{1,9}\w+\s{1,9})?by|password)\s{1,9}\\?)"""
-    r"""('[^']*+(?:'|\Z)|"[^"]*+(?:"|\Z))""",
-    re.IGNORECASE,
-)
+
+class _Patterns:
+    """Compiled at the first use: a start has no need of them."""
+
+    def __init__(self) -> None:
+        self.whole = re.compile(rf"(?<![\w-])(?:{'|'.join(_KEYS)})|{_PRIVATE}", re.DOTALL)
+        self.named = re.compile(
+            rf"(?<![\w-])((?:[\w-]++(?<!\d\d\d\d\d){_SECRET_NAME}|pass|pw|pwd(?=:))"
+            rf"(?:\\?[\"'])?\s{{0,9}}(?::=|=>|[=:])\s{{0,9}})(?!//)({_VALUE})",
+            re.IGNORECASE | re.DOTALL,
+        )
+        self.option = re.compile(
+            rf"(?<![\w-])(-{{1,2}}(?:[a-z][\w-]*+{_SECRET_NAME}|pass|pw|auth)\s{{1,9}})(?![-<])({_VALUE})",
+            re.IGNORECASE | re.DOTALL,
+        )
+        self.header = re.compile(
+            r"""(?<![\w-])((?:proxy-)?authorization\\?["']?\s{0,9}[:=]\s{0,9}\\?["']?)([^"'\n\\]++)"""
+            r"""|(?<![\w-])((?:set-)?cookie:\s{0,9})([^"'\n\\]++)""",
+            re.IGNORECASE,
+        )
+        self.bearer = re.compile(r"(?<![\w-])(bearer\s{1,9})([\w.~+/=-]{8,})", re.IGNORECASE)
+        address = r"(?<![\w+.-])([a-z][a-z0-9+.-]*+://[^\s/:@\"']*+:)([^\s/\"']+){end}"
+        self.whole_address = re.compile(address.format(end="(@)"), re.IGNORECASE)
+        self.cut_address = re.compile(address.format(end=r"(@|\Z)"), re.IGNORECASE)
+        self.token_address = re.compile(
+            r"(?<![\w+.-])([a-z][a-z0-9+.-]*+://)([\w-]{20,}+)(?=@)", re.IGNORECASE
+        )  # a name that long is a token
+        self.hook_address = re.compile(
+            r"(https://(?:hooks\.slack\.com|discord(?:app)?\.com/api/webhooks|[\w-]+\.webhook\.office\.com)/)"
+            r"([^\s\"']+)"
+        )
+        self.query = re.compile(
+            r"([?&](?:sig|signature|key|code|auth|x-amz-signature|access|jwt)=)([^\s&\"'#]+)",
+            re.IGNORECASE,
+        )
+        self.sql = re.compile(
+            r"""(?<!\w)((?:identified\s{1,9}(?:with\s{1,9}\w+\s{1,9})?by|password)\s{1,9}\\?)"""
+            r"""('[^']*+(?:'|\Z)|"[^"]*+(?:"|\Z))""",
+            re.IGNORECASE,
+        )
+        self.by_name = (
+            self.bearer,
+            self.token_address,
+            self.hook_address,
+            self.query,
+            self.named,
+            self.option,
+            self.sql,
+        )
+
+
+_patterns = cache(_Patterns)
 
 
 def redact(text: str, *, cut: bool = False) -> str:
@@ -142,10 +161,11 @@ def redact(text: str, *, cut: bool = False) -> str:
 
     `cut` says that its end is missing: what could be the beginning of a secret goes, too.
     """
-    text = _whole.sub(MASK, text)
-    text = _header.sub(_with_mask, text)
-    text = (_cut_address if cut else _whole_address).sub(rf"\1{MASK}\3", text)
-    for pattern in (_bearer, _token_address, _hook_address, _query, _named, _option, _sql):
+    patterns = _patterns()
+    text = patterns.whole.sub(MASK, text)
+    text = patterns.header.sub(_with_mask, text)
+    text = (patterns.cut_address if cut else patterns.whole_address).sub(rf"\1{MASK}\3", text)
+    for pattern in patterns.by_name:
         text = pattern.sub(rf"\1{MASK}", text)
     return mask_arguments(text, MASK)
 

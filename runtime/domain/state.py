@@ -5,7 +5,7 @@ does not have) changes nothing; the log may be older or newer than the artifact.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -166,7 +166,7 @@ def _watch_answered(state: State, event: ev.WatchAnswered) -> None:
     found = state.watching.find(event.id)
     if found is not None and found.status == "requested":
         status: PermissionStatus = "allowed" if event.allowed else "declined"
-        state.watching.permissions[found.kind] = replace(found, status=status, since=event.ts)
+        state.watching.permissions[found.kind] = found._replace(status=status, since=event.ts)
 
 
 def _watch_ended(state: State, event: ev.WatchEnded) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 WatchMode = Literal["always", "ask", "off"]
 PermissionKind = Literal["watch", "assist"]
@@ -18,8 +18,7 @@ PermissionStatus = Literal["requested", "allowed", "declined"]
 _ORDER: Mapping[WatchMode, int] = {"off": 0, "ask": 1, "always": 2}
 
 
-@dataclass(frozen=True, slots=True)
-class Permission:
+class Permission(NamedTuple):
     """What an instructor asked for and what the student said."""
 
     id: str

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from runtime.domain.checks import Report, Result, Trigger, could_not_check, judge
 from runtime.domain.errors import NotFound, Stopping, StorageFailed, StorageFull
@@ -62,13 +62,15 @@ class Runner(Protocol):
     async def close(self) -> None: ...
 
 
-@dataclass(frozen=True)
-class Pace:
+class Pace(NamedTuple):
     """How eager the automatic checks are."""
 
     debounce_seconds: float = DEBOUNCE_SECONDS
     patience_seconds: float = PATIENCE_SECONDS
     slow_seconds: float = SLOW_SECONDS
+
+
+PACE = Pace()
 
 
 class Checks:
@@ -87,7 +89,7 @@ class Checks:
         *,
         on_outcome: Callable[[Report], None] = lambda report: None,
         interval_seconds: float = 0,
-        pace: Pace = Pace(),
+        pace: Pace = PACE,
     ) -> None:
         self.reports: Broadcast[Report] = Broadcast()
         self.latest: dict[str, Report] = {}
@@ -216,7 +218,7 @@ class Checks:
             )
         trigger = self._under_way[step.id].trigger
         now = self._session.now()
-        report = replace(self._note_speed(_report(step, trigger, answer)), ts=now)
+        report = self._note_speed(_report(step, trigger, answer))._replace(ts=now)
         before = self.latest.get(step.id)
         if report.trigger == "student" or self._is_news(report, before):
             await self._session.record(_event(report, now))
@@ -232,7 +234,7 @@ class Checks:
             self.slow.add(report.step)
         else:
             self.slow.discard(report.step)
-        return replace(report, auto_paused=True) if report.step in self.slow else report
+        return report._replace(auto_paused=True) if report.step in self.slow else report
 
     def _is_news(self, report: Report, before: Report | None) -> bool:
         """Whether an automatic run says anything the log does not."""

@@ -9,9 +9,8 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from runtime.services import keeper, processes
 from runtime.services.supervision import Supervision
@@ -22,8 +21,7 @@ END_SECONDS = sum(seconds for _, seconds in processes.STEPS) + keeper.KILL_SECON
 KILLED = 128 + signal.SIGKILL
 
 
-@dataclass(frozen=True)
-class ShellSpec:
+class ShellSpec(NamedTuple):
     """How a shell starts; `uid` and `gid` None keep the daemon's own."""
 
     argv: tuple[str, ...]

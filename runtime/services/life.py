@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from runtime.domain.events import Connected, Disconnected
 from runtime.services.display import Display
@@ -21,8 +21,7 @@ EXIT_SECONDS = 1.0  # after everything was killed
 log = logging.getLogger("workshop.terminal")
 
 
-@dataclass(frozen=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """What terminals are told and whom they tell; the same for all of a daemon."""
 
     shell: ShellSpec
@@ -80,7 +79,7 @@ class Life:
             "TERM": TERM,
             "COLORTERM": "truecolor",
         }
-        spec = replace(self._around.shell, env=own | dict(self._around.shell.env) | own)
+        spec = self._around.shell._replace(env=own | dict(self._around.shell.env) | own)
         try:
             pty = Pty(size, on_output=self._printed, on_turn=self._turned, on_exit=self._ended)
             await pty.start(kept, spec)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from runtime.domain.asciicast import Header
 from runtime.services.recorder import Recorder, RecordInput
@@ -22,8 +22,7 @@ TERM = "xterm-256color"
 log = logging.getLogger("workshop.recorder")
 
 
-@dataclass(frozen=True)
-class Desk:
+class Desk(NamedTuple):
     """Where recordings go and how they are made; the same for all of a daemon.
 
     A cast of more than `file_bytes` is followed by another. `is_paused` says what the student

@@ -18,7 +18,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from runtime.api.connection import Connection
+from runtime.api.connection import Connection, web_socket
+from runtime.api.instructor_feed import InstructorFeed
 from runtime.app import Daemon, make_app
 from runtime.serving import SEND_BUFFER_BYTES
 from runtime.settings import from_environment
@@ -45,6 +46,12 @@ class Served:
         self.root = root
         self.daemon = daemon
         self.address = address
+
+    @property
+    def instructor_feed(self) -> InstructorFeed:
+        """The feed, once something was asked for."""
+        assert self.daemon.feeds is not None
+        return self.daemon.feeds.instructor
 
     @asynccontextmanager
     async def socket(
@@ -233,7 +240,7 @@ async def served(
     config = uvicorn.Config(
         make_app(daemon),
         http=Connection,
-        ws="websockets-sansio",
+        ws=web_socket,  # type: ignore[arg-type]  # as runtime.serving
         ws_per_message_deflate=False,
         ws_max_size=1 << 20,
         lifespan="on",

@@ -198,12 +198,12 @@ async def test_a_reader_that_reads_nothing_is_cut_off_and_comes_back(tmp_path: P
             f"GET {FEED} HTTP/1.1\r\nHost: {at.address}\r\n"
             f"Authorization: Bearer {INSTRUCTOR}\r\n\r\n".encode()
         )
-        await until(lambda: len(at.daemon.instructor_feed) == 2, "both readers")
+        await until(lambda: len(at.instructor_feed) == 2, "both readers")
         note = "x" * 30_000
         session = at.daemon.session
         for _ in range(200):
             await session.record(ev.HandRaised(ts=session.now(), note=note))
-        await until(lambda: len(at.daemon.instructor_feed) == 1, "the end of the one that is stuck")
+        await until(lambda: len(at.instructor_feed) == 1, "the end of the one that is stuck")
         await other.sees("hand", 200)
         writer.transport.abort()
         async with reading(at, last_id=place) as back:

@@ -99,7 +99,7 @@ async def test_a_thousand_readers_that_come_and_go_leave_nothing(tmp_path: Path)
         paths = [FEED, "/api/instructor/commands/stream", "/api/instructor/terminals/main/live"]
         for path in paths:
             await come_and_go(at, path)
-        feed = at.daemon.instructor_feed
+        feed = at.instructor_feed
         await until(lambda: len(feed) == 0 and not at.daemon.session.state.watching.watchers)
         await asyncio.sleep(0.2)
         before = descriptors(), len(asyncio.all_tasks())

@@ -246,3 +246,13 @@ def test_no_inotify_is_said_and_the_commands_still_come(root: Path) -> None:
         written = time.monotonic()
         while "typed" not in str(daemon.ask("/api/commands")):
             assert time.monotonic() - written < 2
+
+
+def test_an_installation_without_its_api_ends_and_says_why(root: Path, tmp_path: Path) -> None:
+    """What is loaded after the start is no less needed."""
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "sse_starlette.py").write_text("raise ImportError('this file is damaged')\n")
+    code, said = refused(root, PYTHONPATH=str(broken))
+    assert code == 104
+    assert "this file is damaged" in said

@@ -7,7 +7,6 @@ import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,7 +38,7 @@ def a_terminal() -> Iterator[int]:
 
 def sh(script: str, **env: str) -> ShellSpec:
     spec = shell(Path("/"), **env)
-    return replace(spec, argv=("/bin/sh", "-c", script))
+    return spec._replace(argv=("/bin/sh", "-c", script))
 
 
 def parent_of(pid: int) -> int:

@@ -78,12 +78,11 @@ async def test_closing_ends_what_hides_from_a_hang_up(tmp_path: Path, how: str) 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
 async def test_another_users_processes_are_found_and_ended_too(tmp_path: Path) -> None:
     """Fault 27."""
-    from dataclasses import replace
 
     from tests.services.shells import shell
 
     sleep = unique_sleep(50)
-    spec = replace(shell(tmp_path), cwd=Path("/"), uid=1000, gid=1000)
+    spec = shell(tmp_path)._replace(cwd=Path("/"), uid=1000, gid=1000)
     async with machine(tmp_path, spec=spec) as made, made.page() as page:
         await page.run(HIDING["all of that at once"].format(sleep=sleep))
         await until(lambda: running(sleep), sleep)

@@ -7,7 +7,6 @@ import os
 import threading
 import time
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -93,7 +92,7 @@ async def test_the_shell_runs_as_the_user_it_was_given_and_owns_its_terminal(
     tmp_path: Path,
 ) -> None:
     tmp_path.chmod(0o755)
-    bash = await started(replace(shell(tmp_path), cwd=Path("/"), uid=1000, gid=1000))
+    bash = await started(shell(tmp_path)._replace(cwd=Path("/"), uid=1000, gid=1000))
     await bash.sees(PROMPT.encode())
     await bash.type(b"id -u; id -G; stat -c owner=%u $(tty)\r")
     await bash.sees(b"owner=1000\r\n")
@@ -102,7 +101,7 @@ async def test_the_shell_runs_as_the_user_it_was_given_and_owns_its_terminal(
 
 
 async def test_a_shell_that_does_not_exist_says_so_on_the_terminal(tmp_path: Path) -> None:
-    missing = await started(replace(shell(tmp_path), argv=("/no/such/shell",)))
+    missing = await started(shell(tmp_path)._replace(argv=("/no/such/shell",)))
     await until(lambda: missing.codes)
     assert missing.codes == [127]
     assert b"/no/such/shell" in missing.output
@@ -115,10 +114,10 @@ async def test_a_missing_folder_does_not_keep_the_shell_from_starting(tmp_path: 
 
 
 async def test_exit_codes_and_signals_are_told_after_the_last_output(tmp_path: Path) -> None:
-    ended = await started(replace(shell(tmp_path), argv=("/bin/sh", "-c", "echo last; exit 3")))
+    ended = await started(shell(tmp_path)._replace(argv=("/bin/sh", "-c", "echo last; exit 3")))
     await until(lambda: ended.codes)
     assert (ended.codes, ended.output) == ([3], b"last\r\n")
-    killed = await started(replace(shell(tmp_path), argv=("/bin/sh", "-c", "kill -9 $$")))
+    killed = await started(shell(tmp_path)._replace(argv=("/bin/sh", "-c", "kill -9 $$")))
     await until(lambda: killed.codes)
     assert killed.codes == [137]
 
@@ -126,7 +125,7 @@ async def test_exit_codes_and_signals_are_told_after_the_last_output(tmp_path: P
 async def test_a_job_that_prints_without_end_does_not_hide_the_end_of_the_shell(
     tmp_path: Path,
 ) -> None:
-    spec = replace(shell(tmp_path), argv=("/bin/sh", "-c", "yes & exit 5"))
+    spec = shell(tmp_path)._replace(argv=("/bin/sh", "-c", "yes & exit 5"))
     ended = await started(spec)
     await until(lambda: ended.codes)
     assert ended.codes == [5]

@@ -6,7 +6,6 @@ import asyncio
 import os
 import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -492,7 +491,7 @@ async def test_the_end_of_the_shell_gives_back_every_descriptor(tmp_path: Path) 
 
 
 async def test_a_shell_that_cannot_start_is_an_ended_one(tmp_path: Path) -> None:
-    spec = replace(shell(tmp_path), argv=("/no/such/shell",))
+    spec = shell(tmp_path)._replace(argv=("/no/such/shell",))
     async with machine(tmp_path, spec=spec) as made, made.page() as page:
         await until(lambda: page.exits == [127])
         assert "/no/such/shell" in page.text
