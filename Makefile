@@ -67,9 +67,10 @@ reliability: .venv/.made ## write docs/reliability.md: each fault, its promise, 
 bench: setup .tools/test-machine ## measure, print one table
 	.venv/bin/python -m bench
 
-soak: setup .tools/test-machine ## a class for an hour, then 200 cut terminals (MINUTES=60 STUDENTS=4)
+soak: setup .tools/test-machine .tools/container-machine ## a class for an hour, 200 cut terminals, every moment of a move (MINUTES=60 STUDENTS=4)
 	.venv/bin/python -m bench.soak $(MINUTES) $(STUDENTS)
 	WORKSHOP_CUTS=200 $(PYTEST) tests/e2e/test_cuts_journey.py -o log_cli=true -o log_cli_level=INFO
+	WORKSHOP_ALL_MOMENTS=1 $(PYTEST) tests/containers/test_moves.py
 
 lock: .venv/.made ## write the lock files anew, without a registry's host
 	@PATH="$(CURDIR)/.tools/uv/bin:$$PATH" uv pip compile -q --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock

@@ -34,7 +34,7 @@ uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="error")
 
 def rows() -> list[Row]:
     """Medians of rounds taken in turns, so that a slow moment hits both."""
-    ours, bare, memory = [], [], []
+    ours, first_state, bare, memory = [], [], [], []
     compileall.compile_dir(Path(runtime.__file__).parent, quiet=2)  # as an installed one is
     with tempfile.TemporaryDirectory() as folder:
         root = make_artifact(Path(folder))
@@ -50,7 +50,10 @@ def rows() -> list[Row]:
                 "WORKSHOP_STUDENT_TOKEN": "none",
             }
             with started([sys.executable, "-m", "runtime"], settings) as process:
+                began = time.perf_counter()
                 ours.append(milliseconds_to(f"http://127.0.0.1:{port}/readyz", process))
+                milliseconds_to(f"http://127.0.0.1:{port}/api/state", process)
+                first_state.append((time.perf_counter() - began) * 1000)
                 time.sleep(1)  # what follows the start has settled
                 memory.append(resident_megabytes(process.pid))
     return [
@@ -61,6 +64,11 @@ def rows() -> list[Row]:
             "ms",
             "bare uvicorn + starlette",
             2.0,
+        ),
+        Row(
+            "start to the first page's state (the rest of the API loaded)",
+            f"{statistics.median(first_state):.3g} ms",
+            f"{statistics.median(first_state) / statistics.median(bare):.2f} x the bare one",
         ),
         Row(
             "memory, idle",

@@ -209,7 +209,7 @@ async def test_a_route_answers_everything_as_agreed(daemon: Served, method: str,
     """Fault 43, and 31 for HTTP: no request makes a mistake of ours, and errors have one shape."""
     described = DOCUMENT["paths"][path][method.lower()]
 
-    @settings(max_examples=15, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=8, suppress_health_check=list(HealthCheck))
     @given(cases(method, path), st.none() | known, odd_headers, odd_bodies)
     def collect(
         case: Case[Any], name: str | None, headers: dict[str, str], body: bytes | None

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,9 +108,9 @@ class Machine:
 Start = Callable[[Path], Machine]
 
 
-@pytest.fixture
-def start() -> Iterator[Start]:
-    """Starts sessions that end with the test."""
+@contextmanager
+def sessions() -> Iterator[Start]:
+    """Starts sessions that end with the block."""
     machines: list[Machine] = []
 
     def begin(workshop: Path) -> Machine:
@@ -125,6 +126,13 @@ def start() -> Iterator[Start]:
         machine.stop()
         machine.kill_daemon()
         shutil.rmtree(machine.folder, ignore_errors=True)
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts sessions that end with the test."""
+    with sessions() as begin:
+        yield begin
 
 
 @pytest.fixture(scope="module")  # while Playwright runs, no other test can have an event loop

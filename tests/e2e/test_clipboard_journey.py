@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.e2e.conftest import PATIENCE_MS, REPOSITORY, Start, wait_until
+from tests.e2e.conftest import PATIENCE_MS, REPOSITORY, sessions, wait_until
 from tests.e2e.firefox import Tab, firefox
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(400)]
@@ -45,6 +45,14 @@ CLOSE_AND_PASTE = """(() => {
     const paste = new Event('paste', { bubbles: true, cancelable: true });
     paste.clipboardData = { getData: () => 'one\\ntwo\\nthree\\n' };
     document.querySelector('.xterm-helper-textarea').dispatchEvent(paste);
+})()"""
+
+
+AFRESH = """(() => {
+    localStorage.clear();
+    const request = new XMLHttpRequest();
+    request.open('POST', '/api/terminals/main/restart', false);
+    request.send();
 })()"""
 
 
@@ -164,14 +172,21 @@ def fox() -> Iterator[Tab]:
         yield tab
 
 
+@pytest.fixture(scope="module")
+def link() -> Iterator[str]:
+    """One session for all: each test begins with a shell and a page of its own."""
+    with sessions() as start:
+        yield start(HELLO).link
+
+
 @pytest.fixture(params=["chromium", "firefox"])
-def student(request: pytest.FixtureRequest, start: Start, browser: Browser) -> Iterator[Student]:
-    """At a session of their own."""
-    link = start(HELLO).link
+def student(request: pytest.FixtureRequest, link: str, browser: Browser) -> Iterator[Student]:
+    """At a new shell, with the page's settings as they are at first."""
     if request.param == "firefox":
         tab: Tab = request.getfixturevalue("fox")
         tab.goto(link)
         yield Student(tab)
+        tab.evaluate(AFRESH)
         tab.goto("about:blank")
         return
     context = browser.new_context(viewport={"width": 1440, "height": 900})
@@ -179,6 +194,7 @@ def student(request: pytest.FixtureRequest, start: Start, browser: Browser) -> I
     page = context.new_page()
     page.goto(link)
     yield Student(Chromium(page))
+    page.evaluate(AFRESH)
     context.close()
 
 

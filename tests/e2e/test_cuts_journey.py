@@ -25,7 +25,7 @@ from playwright.sync_api import Browser, Error, Page
 from tests.e2e.conftest import PATIENCE_MS, Desk, Machine, Start, wait_until
 from tests.e2e.wire import Wire
 
-CUTS = int(os.environ.get("WORKSHOP_CUTS", "40"))
+CUTS = int(os.environ.get("WORKSHOP_CUTS", "16"))
 SEED = int(os.environ.get("WORKSHOP_CUT_SEED", "0")) or random.randrange(1, 1 << 32)
 CUT_PAGES = 3
 CALM_SECONDS = 60

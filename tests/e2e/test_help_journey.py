@@ -16,7 +16,6 @@ from playwright.sync_api import Locator, Page, expect
 from tests import leaks
 from tests.api.conftest import STUDENT
 from tests.api.test_help import KEY, LLM, STEP
-from tests.e2e.conftest import violations
 from tests.model_server import ModelServer, model_server
 from tests.runtime.daemon import Process, make_root
 
@@ -200,25 +199,26 @@ def test_a_model_that_leaks_is_replaced_by_the_authors_hint(
     assert not any("chmod" in text or "grep -c" in text for text in seen)
 
 
-@pytest.mark.parametrize(
-    ("behaviour", "sentence"),
-    [
-        ("429", "The model is asked too much right now."),
-        ("529", "The model has a problem of its own right now."),
-        ("500", "The model has a problem of its own right now."),
-        ("cut", "The answer broke off before its end. What you see is not complete."),
-        ("no-stop", "The answer broke off before its end. What you see is not complete."),
-    ],
-)
+FAILURES = {
+    "429": "The model is asked too much right now.",
+    "529": "The model has a problem of its own right now.",
+    "500": "The model has a problem of its own right now.",
+    "cut": "The answer broke off before its end. What you see is not complete.",
+    "no-stop": "The answer broke off before its end. What you see is not complete.",
+}
+
+
 def test_a_model_that_fails_is_a_sentence_with_the_authors_hint_beside_it(
-    stuck: Stuck, model: ModelServer, behaviour: str, sentence: str
+    stuck: Stuck, model: ModelServer
 ) -> None:
     """Faults 21 and 22."""
     page = stuck.start(model)
-    answer = ask(page, f"behave:{behaviour}")
-    expect(answer).to_contain_text(sentence)
     panel = page.get_by_role("region", name="Help with this step")
-    panel.get_by_role("button", name="Show the author’s next hint").click()
+    for behaviour, sentence in FAILURES.items():
+        expect(ask(page, f"behave:{behaviour}")).to_contain_text(sentence)
+        is_free(page)
+        assert panel.get_by_role("button", name="Show the author’s next hint").count() > 0
+    panel.get_by_role("button", name="Show the author’s next hint").last.click()
     expect(panel.get_by_text("First, look.")).to_be_visible()
 
 
@@ -283,15 +283,3 @@ def test_a_daemon_that_is_gone_is_a_sentence(stuck: Stuck, model: ModelServer) -
     panel = page.get_by_role("region", name="Help with this step")
     expect(panel.get_by_text("The workshop cannot be reached right now.")).to_be_visible()
     expect(panel.get_by_label("Your question about this step")).to_have_value("Anybody?")
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_panel_is_for_everybody(stuck: Stuck, model: ModelServer, scheme: str) -> None:
-    """No fault that axe can find, before and after an answer."""
-    stuck.options = {"color_scheme": scheme, "bypass_csp": True}
-    page = stuck.start(model)
-    part(page, "Ask a question")
-    assert violations(page) == []
-    expect(ask(page, "Why is it denied?")).to_contain_text("What does the first column say?")
-    is_free(page)
-    assert violations(page) == []

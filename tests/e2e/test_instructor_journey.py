@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import PATIENCE_MS, Desk, Machine, Start, violations, wait_until
+from tests.e2e.conftest import PATIENCE_MS, Desk, Machine, Start, wait_until
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(400)]
 
@@ -216,19 +216,13 @@ def test_a_moved_machine_is_followed(tmp_path: Path, start: Start, visit: Visit)
     expect(page.get_by_text("Starts “Greet” over")).to_be_visible()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_is_for_everybody(tmp_path: Path, start: Start, visit: Visit, scheme: str) -> None:
-    """No fault that axe can find, and the rows work from the keyboard."""
+def test_the_rows_work_from_the_keyboard(tmp_path: Path, start: Start, visit: Visit) -> None:
     machine = start(workshop(tmp_path, "always"))
     desk = Desk(visit(machine.link))
     desk.sees("$")
-    desk.type("ls /no''where")
     desk.type("git pussh")
-    page = visit(instructors_link(machine), color_scheme=scheme, bypass_csp=True)
+    page = visit(instructors_link(machine))
     expect(page.get_by_text("git pussh")).to_be_visible()
-    for tab in ("Checks", "Help", "Events", "Commands"):
-        page.get_by_role("tab", name=tab).click()
-        assert violations(page) == []
     page.get_by_role("tab", name="Commands").focus()
     page.keyboard.press("Tab")  # the panel's search
     for _ in range(6):
