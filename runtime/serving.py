@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -105,6 +106,7 @@ class Server(uvicorn.Server):
 
     def _on_loaded(self, task: asyncio.Task[Feeds]) -> None:
         """An API that cannot be loaded is a broken installation: better gone than half there."""
+        gc.freeze()  # no collection has to look at what was imported
         if not task.cancelled() and task.exception() is not None:
             self.broken = self.should_exit = True
             self._daemon.end_streams()

@@ -26,3 +26,10 @@ def somebody(request: pytest.FixtureRequest, place: Path) -> Iterator[Person]:
     """Root, then an ordinary user, with a workshop of three steps."""
     with person(request.param, place) as one:
         yield one
+
+
+@pytest.fixture
+def me(place: Path) -> Iterator[Person]:
+    """Whoever runs the tests: enough where it makes no difference who that is."""
+    with person(people()[0], place) as one:
+        yield one

@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from tests.host.people import Person, person
-
-
-@pytest.fixture
-def me(place: Path) -> Iterator[Person]:
-    """Whoever runs the tests."""
-    with person("root" if os.geteuid() == 0 else "ordinary user", place) as one:
-        yield one
 
 
 def findings(document: dict[str, object]) -> dict[str, dict[str, object]]:

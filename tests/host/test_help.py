@@ -30,9 +30,19 @@ def model() -> Iterator[ModelServer]:
 
 
 @pytest.fixture
-def helped(somebody: Person, model: ModelServer) -> Person:
-    """Somebody with a key, whose workshop asks a model."""
-    path = somebody.workshop / "workshop.yaml"
+def helped(me: Person, model: ModelServer) -> Person:
+    """Whoever runs the tests, with a key and a workshop that asks a model."""
+    return with_help(me, model)
+
+
+@pytest.fixture
+def somebody_helped(somebody: Person, model: ModelServer) -> Person:
+    """The same for root and an ordinary user."""
+    return with_help(somebody, model)
+
+
+def with_help(one: Person, model: ModelServer) -> Person:
+    path = one.workshop / "workshop.yaml"
     path.write_text(path.read_text().replace("  navigation: free\n", f"  navigation: free\n{LLM}"))
     for words in (
         ("help.base-url", model.url),
@@ -40,8 +50,8 @@ def helped(somebody: Person, model: ModelServer) -> Person:
         ("help.price-input", "3"),
         ("help.price-output", "15"),
     ):
-        assert somebody.cli("config", *words).code == 0
-    return somebody
+        assert one.cli("config", *words).code == 0
+    return one
 
 
 def ask(session: Session, question: str = "How?") -> str:
@@ -57,11 +67,11 @@ def ask(session: Session, question: str = "How?") -> str:
 
 
 def test_a_question_is_answered_and_the_key_is_nowhere_in_the_machine(
-    helped: Person, model: ModelServer
+    somebody_helped: Person, model: ModelServer
 ) -> None:
     """Fault 1: not in the environment, files, memory files, logs or recordings; nor for root."""
-    helped.run()
-    session = helped.session
+    somebody_helped.run()
+    session = somebody_helped.session
     assert '"source":"model"' in ask(session)
     assert model.requests[0].headers["authorization"] == f"Bearer {KEY}"
     with attached(session) as shell:
@@ -103,11 +113,11 @@ def test_the_machine_goes_on_with_the_same_relay_after_a_move_and_a_restart(
     assert len(model.requests) == 2
 
 
-def test_without_a_key_there_are_no_questions(somebody: Person) -> None:
-    path = somebody.workshop / "workshop.yaml"
+def test_without_a_key_there_are_no_questions(me: Person) -> None:
+    path = me.workshop / "workshop.yaml"
     path.write_text(path.read_text().replace("  navigation: free\n", f"  navigation: free\n{LLM}"))
-    somebody.run()
-    session = somebody.session
+    me.run()
+    session = me.session
     about = httpx2.get(
         f"http://127.0.0.1:{session.record().port}/api/workshop",
         headers={"authorization": f"Bearer {session.token('student')}"},
@@ -117,13 +127,13 @@ def test_without_a_key_there_are_no_questions(somebody: Person) -> None:
 
 
 def test_the_key_itself_is_put_into_the_machine_only_when_asked(
-    helped: Person, model: ModelServer
+    somebody_helped: Person, model: ModelServer
 ) -> None:
-    helped.cli("run", str(helped.workshop), "--detach", "--help-from-env")
-    session = helped.session
+    somebody_helped.cli("run", str(somebody_helped.workshop), "--detach", "--help-from-env")
+    session = somebody_helped.session
     assert "Root of the machine can read it" in " ".join(session.host_log.read_text().split())
     assert '"source":"model"' in ask(session)
-    assert helped.cli("stop").code == 0
+    assert somebody_helped.cli("stop").code == 0
     assert session.token(HELP_TOKEN) == "", "it does not stay behind"
 
 

@@ -27,7 +27,7 @@ from host.transitions import Mover
 from runtime.domain.errors import WorkshopError
 from runtime.domain.transitions import TransitionKind, TransitionStatus
 from tests.host.engines import Disturbed, Fault
-from tests.host.people import REPOSITORY, Person, person, until
+from tests.host.people import REPOSITORY, Person, until
 from tests.host.shells import attached
 from tests.host.test_running import complete
 
@@ -37,13 +37,6 @@ MOMENTS = [
     "before:prepare", "after:prepare", "after:stop", "before:enter", "after:enter",
     "before:start", "after:start",
 ]  # fmt: skip
-
-
-@pytest.fixture
-def me(place: Path) -> Iterator[Person]:
-    """Whoever runs the tests."""
-    with person("root" if os.geteuid() == 0 else "ordinary user", place) as one:
-        yield one
 
 
 def test_going_resetting_and_solving_change_the_files_and_keep_the_old_ones(
@@ -102,49 +95,45 @@ def terminals(session: Session, method: str, path: str = "", **body: Any) -> Non
     ).raise_for_status()
 
 
-@pytest.mark.parametrize("ending", ["close", "restart", "reset", "stop"])
-def test_every_process_of_a_shell_ends_with_it_however_it_hides(
-    somebody: Person, ending: str
-) -> None:
+def test_every_process_of_a_shell_ends_with_it_however_it_hides(somebody: Person) -> None:
     """Fault 27, in a machine: none that the shell ever started, and none of another terminal."""
     somebody.run()
     session = somebody.session
-    terminals(session, "POST", json={"name": "other"})
-    with attached(session) as bystander, attached(session, "other") as shell:
-        bystander.run("sleep 97531 &\n")
-        shell.run("\n".join(ESCAPES.values()))
-        until(lambda: set(escaped()) >= ESCAPES.keys())
-        match ending:
-            case "close":
-                terminals(session, "DELETE", "/other")
-            case "restart":
-                terminals(session, "POST", "/other/restart")
-            case _:
-                assert somebody.cli(ending).code == 0
-    assert escaped() == []
-    assert bool(escaped("97531")) == (ending in ("close", "restart"))
-    somebody.cli("stop")
+    for ending in ("close", "restart", "reset", "stop"):
+        name = f"to-{ending}"
+        terminals(session, "POST", json={"name": name})
+        with attached(session) as bystander, attached(session, name) as shell:
+            bystander.run("sleep 97531 &\n")
+            shell.run("\n".join(ESCAPES.values()))
+            until(lambda: set(escaped()) >= ESCAPES.keys())
+            match ending:
+                case "close":
+                    terminals(session, "DELETE", f"/{name}")
+                case "restart":
+                    terminals(session, "POST", f"/{name}/restart")
+                case _:
+                    assert somebody.cli(ending).code == 0
+        assert escaped() == [], ending
+        assert bool(escaped("97531")) == (ending in ("close", "restart")), ending
     assert list(machine_processes(session.runtime)) == []
 
 
-def test_a_locked_step_stays_locked_from_the_command_line(somebody: Person) -> None:
-    text = (somebody.workshop / "workshop.yaml").read_text()
+def test_a_locked_step_stays_locked_from_the_command_line(me: Person) -> None:
+    text = (me.workshop / "workshop.yaml").read_text()
     text = text.replace("navigation: free", "navigation: linear")
-    (somebody.workshop / "workshop.yaml").write_text(text)
-    somebody.run()
-    said = somebody.cli("go", "third")
+    (me.workshop / "workshop.yaml").write_text(text)
+    me.run()
+    said = me.cli("go", "third")
     assert (said.code, said.document["error"]["code"]) == (85, "step_locked")
     assert said.document["error"]["message"].endswith(".")
 
 
-@pytest.mark.parametrize("step", ["../first", "first/view?", "first?x=1", "fi%72st", ".", ""])
-def test_a_step_that_is_none_never_becomes_an_address_of_something_else(
-    me: Person, step: str
-) -> None:
+def test_a_step_that_is_none_never_becomes_an_address_of_something_else(me: Person) -> None:
     me.run()
-    said = me.cli("go", step)
-    assert (said.code, said.document["error"]["code"]) == (83, "not_found")
-    assert f"“{step}”" in said.document["error"]["message"]
+    for step in ("../first", "first/view?", "first?x=1", "fi%72st", ".", ""):
+        said = me.cli("go", step)
+        assert (said.code, said.document["error"]["code"]) == (83, "not_found"), step
+        assert f"“{step}”" in said.document["error"]["message"]
 
 
 @pytest.mark.parametrize("moment", MOMENTS)

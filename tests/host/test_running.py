@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +18,10 @@ from host.engines.processes import daemon_process, machine_processes
 from host.engines.sandbox import explain
 from host.sessions import Session
 from runtime.services.processes import descendants
-from tests.host.people import Person, person, until
+from tests.host.people import Person, until
 from tests.host.shells import attached
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(300)]
-
-
-@pytest.fixture
-def me(place: Path) -> Iterator[Person]:
-    """Whoever runs the tests."""
-    with person("root" if os.geteuid() == 0 else "ordinary user", place) as one:
-        yield one
 
 
 def machines(session: Session) -> list[int]:
