@@ -152,10 +152,7 @@ def new_author(
         engine.remove(author.image)
     # What was replaced, and what stood below a command that failed.
     injected = f"{INJECTED}={platform} {engine.inspect(platform)['Id']}"
-    words = ("images", "--quiet", "--filter", "dangling=true", "--filter", f"label={injected}")
-    while left := engine.run(*words).stdout.split():
-        if engine.run("rmi", left[0]).returncode:
-            break
+    engine.run("image", "prune", "--force", "--filter", f"label={injected}")
     engine.run("rmi", platform)
 
 
@@ -170,13 +167,23 @@ def hello(new_author: Callable[[], Author]) -> Author:
     return author
 
 
-@pytest.fixture
-def trip(new_author: Callable[[], Author]) -> Author:
-    """A small workshop on a base that holds no platform, not built yet."""
-    author = new_author()
-    text = TRIP.replace("IMAGE", author.image).replace("BASE", BARE)
+def written(author: Author, base: str) -> Author:
+    """With a small workshop on that base, not built yet."""
+    text = TRIP.replace("IMAGE", author.image).replace("BASE", base)
     (author.folder / "workshop.yaml").write_text(text)
     return author
+
+
+@pytest.fixture
+def trip(new_author: Callable[[], Author]) -> Author:
+    """A small workshop on a base that holds the platform already, which is quicker to build."""
+    return written(new_author(), f"localhost/workshop/debian:{version()}")
+
+
+@pytest.fixture
+def bare_trip(new_author: Callable[[], Author]) -> Author:
+    """The same on a base that holds next to nothing."""
+    return written(new_author(), BARE)
 
 
 def test_every_image_says_what_it_is_and_serves(hello: Author) -> None:
@@ -244,43 +251,41 @@ def test_status_says_what_a_change_makes_stale(hello: Author) -> None:
     assert set(hello.states().values()) == {"built"}
 
 
-def test_a_base_without_anything_gets_all_that_a_step_needs(trip: Author) -> None:
+def test_a_base_without_anything_gets_all_that_a_step_needs(bare_trip: Author) -> None:
     """busybox and a static bash: no useradd, no libraries, no names of users."""
-    trip.builds()
+    bare_trip.builds()
     listing = "stat -c '%a %U %n' '/workspace/a $b' '/workspace/a $b/run.sh' /etc/motd *.txt"
-    assert trip.prints("1st", listing).splitlines() == [
+    assert bare_trip.prints("1st", listing).splitlines() == [
         "755 student /workspace/a $b",
         "750 student /workspace/a $b/run.sh",
         "604 root /etc/motd",
         *(f"644 student {name}.txt" for name in ("home", "route", "umask", "unread", "where")),
         "644 student who.txt",
     ]
-    found = trip.prints("1st", "tail -n 9 home.txt route.txt umask.txt unread.txt w*.txt").split(
-        "\n"
-    )
+    found = bare_trip.prints(
+        "1st", "tail -n 9 home.txt route.txt umask.txt unread.txt w*.txt"
+    ).split("\n")
     values = [line for line in found if line and not line.startswith("==>")]
     assert values == [
         "student /home/student", '"scenic" $HOME \\ way', "0022", "/workspace", "student",
     ]  # fmt: skip
-    assert 'ROUTE="scenic" $HOME \\ way' in trip.config("third")["Env"]
-    assert not any(entry.startswith(("USER=", "SHELL=")) for entry in trip.config("1st")["Env"])
-    assert trip.prints("start", "id student; ls -A /workspace") == (
+    assert 'ROUTE="scenic" $HOME \\ way' in bare_trip.config("third")["Env"]
+    assert not any(
+        entry.startswith(("USER=", "SHELL=")) for entry in bare_trip.config("1st")["Env"]
+    )
+    assert bare_trip.prints("start", "id student; ls -A /workspace") == (
         "uid=1000(student) gid=1000(student) groups=1000(student)"
     )
-    with trip.engine.running(f"{trip.image}:1st") as container:
+    with bare_trip.engine.running(f"{bare_trip.image}:1st") as container:
         assert container.ask("/api/state")[0] == 200
         assert container.checks_its_health()
 
 
-def test_a_base_that_holds_the_platform_is_taken_as_it_is(new_author: Callable[[], Author]) -> None:
-    author = new_author()
-    base = f"localhost/workshop/debian:{version()}"
-    text = TRIP.replace("IMAGE", author.image).replace("BASE", base)
-    (author.folder / "workshop.yaml").write_text(text)
-    author.builds()
-    layers = author.engine.inspect(base)["RootFS"]["Layers"]
-    found = author.engine.inspect(f"{author.image}:start")["RootFS"]["Layers"]
-    assert (found[: len(layers)], len(found)) == (layers, len(layers) + 1)  # and the artifact
+def test_a_base_that_holds_the_platform_is_taken_as_it_is(trip: Author) -> None:
+    trip.builds()
+    base = trip.engine.inspect(f"localhost/workshop/debian:{version()}")["RootFS"]["Layers"]
+    found = trip.engine.inspect(f"{trip.image}:start")["RootFS"]["Layers"]
+    assert (found[: len(base)], len(found)) == (base, len(base) + 1)  # and the artifact
 
 
 def test_a_failing_command_is_named_and_what_was_made_is_kept(trip: Author) -> None:
@@ -377,31 +382,31 @@ def test_certificates_and_arguments_are_there_for_the_build_alone(
     assert MARK.encode() not in saved.read_bytes()
 
 
-def test_what_is_missing_is_said_with_the_way_to_it(trip: Author, tmp_path: Path) -> None:
-    code, document = trip.tries("--platform-image", "nowhere/platform:1")
+def test_what_is_missing_is_said_with_the_way_to_it(bare_trip: Author, tmp_path: Path) -> None:
+    code, document = bare_trip.tries("--platform-image", "nowhere/platform:1")
     assert code == 83
     assert "Make it in a checkout of Workshop with: make images" in document["error"]["message"]
 
     with tarfile.open(tmp_path / "base.tar", "w") as tar:
         tar.addfile(tarfile.TarInfo("file"), io.BytesIO())
-    base = f"{trip.image}:without-bash"
-    trip.engine.call("import", str(tmp_path / "base.tar"), base)
-    trip.writes(BARE, base)
-    code, document = trip.tries()
+    base = f"{bare_trip.image}:without-bash"
+    bare_trip.engine.call("import", str(tmp_path / "base.tar"), base)
+    bare_trip.writes(BARE, base)
+    code, document = bare_trip.tries()
     assert code == 80
     assert "has no /bin/bash: install bash in it" in document["error"]["message"]
 
-    trip.writes(base, "localhost/no/such:image")
-    code, document = trip.tries()
+    bare_trip.writes(base, "localhost/no/such:image")
+    code, document = bare_trip.tries()
     assert code == 100
     assert "localhost/no/such:image is not on this computer" in document["error"]["message"]
 
 
-def test_a_base_that_cannot_be_built_says_why(trip: Author) -> None:
-    trip.writes(f"{{image: {BARE}}}", "{containerFile: machine/Containerfile}")
-    (trip.folder / "machine").mkdir()
-    (trip.folder / "machine/Containerfile").write_text(f"FROM {BARE}\nRUN echo why; exit 4\n")
-    code, document = trip.tries()
+def test_a_base_that_cannot_be_built_says_why(bare_trip: Author) -> None:
+    bare_trip.writes(f"{{image: {BARE}}}", "{containerFile: machine/Containerfile}")
+    (bare_trip.folder / "machine").mkdir()
+    (bare_trip.folder / "machine/Containerfile").write_text(f"FROM {BARE}\nRUN echo why; exit 4\n")
+    code, document = bare_trip.tries()
     assert code == 80
     assert (document["data"]["command"], document["data"]["exit"]) == ("RUN echo why; exit 4", 4)
     assert document["data"]["output"] == "why"
