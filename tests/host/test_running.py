@@ -214,8 +214,9 @@ def test_sessions_that_start_at_the_same_moment_get_a_port_each(me: Person) -> N
         (folder / "workshop.yaml").write_text(text.replace("name: trip", f"name: trip-{number}"))
         starting.append(me.start("run", str(folder), "--detach", "--json"))
     said = [process.communicate(timeout=200) for process in starting]
-    links = {json.loads(out)["data"]["link"].partition("?")[0] for out, _ in said}
-    assert len(links) == 4, said
+    documents = [json.loads(out) for out, _ in said]
+    assert all(each["success"] for each in documents), said
+    assert len({each["data"]["link"].partition("?")[0] for each in documents}) == 4
 
 
 def test_looking_at_a_session(me: Person) -> None:

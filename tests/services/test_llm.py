@@ -158,3 +158,15 @@ def test_the_client_is_not_imported_before_the_first_question() -> None:
         "assert 'anthropic' not in sys.modules and 'httpx2' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, timeout=60)
+
+
+def test_no_collection_looks_through_the_client() -> None:
+    """A whole one would stop the event loop, and so every terminal, for a tenth of a second."""
+    program = (
+        "import asyncio, gc, runtime.services.llm as llm\n"
+        "model = llm.Model('m', 'k')\n"
+        "before = len(gc.get_objects())\n"
+        "asyncio.run(model._ready())\n"
+        "assert gc.isenabled() and len(gc.get_objects()) < before, len(gc.get_objects())\n"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, timeout=60)
