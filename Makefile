@@ -17,7 +17,7 @@ setup: .tools/machine .venv/.made runtime/static/index.html .tools/bin/goss ## e
 demo: setup ## compile an example, run it on the embedded engine, print the link
 	@.venv/bin/workshop run --engine sandbox examples/hello-linux || [ $$? -eq 130 ] # Ctrl-C is its end
 
-test: setup .tools/test-machine .tools/container-machine check test-web ## every test there is
+test: setup .tools/test-machine .tools/container-machine ## every check and test there is
 	.ci/tests
 
 check: setup ## format, lint, types, layers, the page's own checks
@@ -67,10 +67,10 @@ reliability: .venv/.made ## write docs/reliability.md: each fault, its promise, 
 bench: setup .tools/test-machine ## measure, print one table
 	.venv/bin/python -m bench
 
-soak: setup .tools/test-machine .tools/container-machine ## a class for an hour, 200 cut terminals, every moment of a move (MINUTES=60 STUDENTS=4)
+soak: setup .tools/test-machine .tools/container-machine ## a class for an hour, 200 cut terminals, every base and moment of a move (MINUTES=60 STUDENTS=4)
 	.venv/bin/python -m bench.soak $(MINUTES) $(STUDENTS)
 	WORKSHOP_CUTS=200 $(PYTEST) tests/e2e/test_cuts_journey.py -o log_cli=true -o log_cli_level=INFO
-	WORKSHOP_ALL_MOMENTS=1 $(PYTEST) tests/containers/test_moves.py
+	WORKSHOP_THOROUGH=1 $(PYTEST) tests/containers
 
 lock: .venv/.made ## write the lock files anew, without a registry's host
 	@PATH="$(CURDIR)/.tools/uv/bin:$$PATH" uv pip compile -q --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock

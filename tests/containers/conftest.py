@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
@@ -15,8 +16,10 @@ from tests.made import make_artifact
 
 # Bases besides Debian 12, whose image is built by the project: the next Debian; busybox and bash,
 # both static, and nothing else.
+THOROUGH = bool(os.environ.get("WORKSHOP_THOROUGH"))  # what `make soak` has the time for
 OTHER_BASES = {"trixie": "docker.io/library/debian:trixie-slim", "bare": "localhost/workshop/bare"}
 HIDDEN = {"goss.yaml", "hints.md", "explain.md", "solve.md", "llm.json"}
+BASES = ["bookworm", "bare", *(["trixie"] if THOROUGH else [])]
 MARKS = {
     name: f"mark-of-the-{name}-{uuid.uuid4().hex}"
     for name in ("spec", "hints", "explanation", "solution")

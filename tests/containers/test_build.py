@@ -123,7 +123,7 @@ class Author:
         return config | {"HealthCheck": health.get("Test")}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # what was built is not built again by other modules' tests
 def new_author(
     engine: Engine, platform_images: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[], Author]]:

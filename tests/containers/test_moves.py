@@ -18,6 +18,7 @@ from host.client import Daemon, Transition
 from host.engines.containers import container_name, step_images, volume_name
 from runtime.domain.errors import NotFound, WorkshopError
 from runtime.domain.transitions import TransitionKind, TransitionStatus
+from tests.containers.conftest import THOROUGH
 from tests.containers.operators import Operator
 from tests.host.people import REPOSITORY, until
 from tests.host.test_running import complete
@@ -29,7 +30,7 @@ MOMENTS = [
     "before:start", "after:start", "before:settle", "after:settle",
 ]  # fmt: skip
 # The embedded engine's tests go through every moment; here each takes a quarter of a minute.
-TRIED = MOMENTS if os.environ.get("WORKSHOP_ALL_MOMENTS") else MOMENTS[2::2]
+TRIED = MOMENTS if THOROUGH else MOMENTS[2::2]
 
 
 def test_going_solving_and_resetting_change_the_machine_and_keep_ticks_and_files(

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from host.engines.containers import CAPABILITIES
-from tests.containers.conftest import MARKS
+from tests.containers.conftest import BASES, MARKS
 from tests.containers.engine import HOST_TOKEN, INSTRUCTOR_TOKEN, TOKENS, Container, Engine, version
 from tests.goss_binary import ROOT
 from tests.runtime.daemon import Page, wait
@@ -73,7 +73,7 @@ async def prints(page: Page, command: str) -> None:
     await page.sees(f"is-{mark}")
 
 
-@pytest.mark.parametrize("base", ["bookworm", "trixie", "bare"])
+@pytest.mark.parametrize("base", BASES)
 def test_every_image_satisfies_the_platforms_checks(
     engine: Engine, image_on: ImageOn, base: str
 ) -> None:
@@ -92,7 +92,7 @@ def test_every_image_satisfies_the_platforms_checks(
     assert done.returncode == 0
 
 
-@pytest.mark.parametrize("base", ["bookworm", "trixie", "bare"])
+@pytest.mark.parametrize("base", BASES)
 async def test_a_student_works_as_themselves_and_the_check_turns_green(
     engine: Engine, image_on: ImageOn, base: str
 ) -> None:
