@@ -16,6 +16,7 @@ from host.ports import choose, is_free, require_free
 from host.sessions import Origin, Session, create, remove_tree, storage_errors
 from host.transitions import Mover
 from runtime.domain.errors import (
+    CANNOT_LISTEN,
     BadRequest,
     ConnectionFailure,
     EngineFailure,
@@ -82,8 +83,8 @@ class Run:
         for _ in range(PORT_ATTEMPTS):
             try:
                 return self._mover.begin()
-            except WorkshopError:
-                if not self._lost_its_port():
+            except WorkshopError as error:
+                if not self._lost_its_port(error):
                     raise
             self._say("The port was taken meanwhile; using another one.")
             self._session.update(port=choose(None))
@@ -119,11 +120,15 @@ class Run:
         if self._has_taken_over:
             self._engine.stop(self._session)
 
-    def _lost_its_port(self) -> bool:
-        """Whether another program took the port between our choice and the machine's start."""
+    def _lost_its_port(self, error: WorkshopError) -> bool:
+        """Whether another program took the port between our choice and the machine's start.
+
+        It may have given the port back since: then only the daemon's words tell.
+        """
         port = self._session.record().port
-        is_ours = self._engine.find(self._session) is not None
-        return not self._is_port_wanted and not is_ours and port is not None and not is_free(port)
+        if self._is_port_wanted or port is None or self._engine.find(self._session) is not None:
+            return False
+        return CANNOT_LISTEN in error.message or not is_free(port)
 
     def _start_again(self, why: str) -> None:
         now = time.monotonic()

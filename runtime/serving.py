@@ -20,7 +20,7 @@ import uvloop
 from runtime import logs
 from runtime.api.connection import Connection, web_socket
 from runtime.app import Daemon, make_app, version
-from runtime.domain.errors import ExitCode, InvalidSettings, WorkshopError
+from runtime.domain.errors import CANNOT_LISTEN, ExitCode, InvalidSettings, WorkshopError
 from runtime.services.supervision import Supervision
 from runtime.services.workers import make_workers, start_all
 from runtime.settings import Settings, forget_secrets, from_environment
@@ -158,7 +158,7 @@ def _listen(settings: Settings) -> socket.socket:
         listener.close()
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise InvalidSettings(
-            f"WORKSHOP_HOST and WORKSHOP_PORT: cannot listen on {settings.host}:{settings.port}: "
+            f"WORKSHOP_HOST and WORKSHOP_PORT: {CANNOT_LISTEN} {settings.host}:{settings.port}: "
             f"{why}. Choose another port or stop what uses it."
         ) from error
     listener.set_inheritable(False)

@@ -190,6 +190,10 @@ class InvalidWorkshop(WorkshopError):
     exit_code = ExitCode.INVALID_WORKSHOP
 
 
+CANNOT_LISTEN = "cannot listen on"
+"""In the words of a daemon whose port was taken: its host knows it by them."""
+
+
 class InvalidSettings(WorkshopError):
     """A setting has a wrong value; the message names it."""
 

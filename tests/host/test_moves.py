@@ -20,6 +20,7 @@ from host.client import Daemon, Transition
 from host.engines.processes import daemon_process, machine_processes
 from host.engines.sandbox import Sandbox
 from host.ports import PortTaken
+from host.run import Run
 from host.sessions import Origin, Session, create, place
 from host.spec import load
 from host.states import States
@@ -254,6 +255,28 @@ def test_a_port_taken_in_a_move_leaves_the_old_files_and_a_plain_message(me: Per
         failed = ended(session, wanted)
         assert failed is not None
         assert (failed.status, failed.code) == (TransitionStatus.FAILED, "port_taken")
+
+
+def test_a_port_that_is_taken_for_a_moment_at_the_start_costs_only_another_one(me: Person) -> None:
+    """Fault 16: whoever took it may be gone before anybody looks."""
+    with here(me) as session:
+        port = session.record().port or 0
+        taken: list[socket.socket] = []
+        said: list[str] = []
+
+        def take() -> None:
+            if not taken:
+                taken.append(socket.create_server(("127.0.0.1", port), reuse_port=False))
+
+        def give_back() -> None:
+            for each in taken:
+                each.close()
+
+        faults = {"before:start": take, "after:stop": give_back}
+        run = Run(session, Disturbed(sandbox(me), faults), said.append)
+        assert run.begin().step == "first"
+        assert "The port was taken meanwhile; using another one." in said
+        assert session.record().port != port
 
 
 def test_a_step_whose_commands_fail_leaves_the_machine_alone(me: Person) -> None:
