@@ -83,12 +83,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding") != "chunked":
             return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        body = b""
+        parts = []  # thousands: adding each to one text would copy all of it every time
         while size := int(self.rfile.readline(), 16):
-            body += self.rfile.read(size)
+            parts.append(self.rfile.read(size))
             self.rfile.readline()
         self.rfile.readline()
-        return body
+        return b"".join(parts)
 
     def _answer(self, status: int, length: int = 0, **headers: str) -> None:
         self.send_response(status)

@@ -54,21 +54,21 @@ def test_a_signal_stops_the_machine_and_says_how_to_go_on(
     assert me.cli("list").document["data"]["sessions"][0]["state"] == "stopped"
 
 
-def test_a_second_run_goes_on_with_the_same_link_files_and_progress(somebody: Person) -> None:
-    first = somebody.run()
-    with attached(somebody.session) as shell:
+def test_a_second_run_goes_on_with_the_same_link_files_and_progress(me: Person) -> None:
+    first = me.run()
+    with attached(me.session) as shell:
         shell.run("echo mine > mine.txt")
-    complete(somebody.session, "first")
-    before = session_id(somebody.session)
-    assert somebody.cli("stop").document["data"] == {"name": "trip", "stopped": True}
-    assert machines(somebody.session) == []
-    stopped = somebody.cli("list").document["data"]["sessions"][0]
+    complete(me.session, "first")
+    before = session_id(me.session)
+    assert me.cli("stop").document["data"] == {"name": "trip", "stopped": True}
+    assert machines(me.session) == []
+    stopped = me.cli("list").document["data"]["sessions"][0]
     assert (stopped["state"], stopped["completed"], stopped["steps"]) == ("stopped", 1, 3)
-    second = somebody.run()
+    second = me.run()
     assert second["link"] == first["link"]
-    assert (somebody.session.workspace / "mine.txt").exists()
-    assert somebody.cli("status").document["data"]["completed"] == 1
-    assert session_id(somebody.session) == before
+    assert (me.session.workspace / "mine.txt").exists()
+    assert me.cli("status").document["data"]["completed"] == 1
+    assert session_id(me.session) == before
 
 
 def test_a_second_run_at_the_same_time_names_the_first_ones_page(me: Person) -> None:
