@@ -236,6 +236,8 @@ class Daemon:
         self.feeds = whole.Feeds(self.services)
         for name, work in self.feeds.work():
             self._spawn(work, name)
+        if self.session.changes.closed:  # the daemon stops already
+            self.feeds.close()
         return self.feeds
 
     async def _help_desk(self) -> Help:

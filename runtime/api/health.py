@@ -9,6 +9,7 @@ from runtime.api.base_schemas import Problem, Readiness
 from runtime.api.body import json_response
 from runtime.api.routing import Role, RoleRoute, route
 from runtime.api.services import Services
+from runtime.services.session import Session
 
 POLLED = (
     "This machine has no inotify watch to give: commands are seen within a second, not at once. "
@@ -29,11 +30,16 @@ async def readyz(request: Request) -> Response:
         missing.append("the event log cannot be written")
     if not any(each.running or each.exit_code is not None for each in services.terminals.list()):
         missing.append("the terminal has not started")
-    problems = [Problem(code=each.code, message=each.message) for each in services.session.problems]
+    problems = known_problems(services.session)
     if services.commands.watching == "polling":
         problems.append(Problem(code="commands_polled", message=POLLED))
     body = Readiness(ready=not missing, missing=missing, problems=problems)
     return json_response(body, 503 if missing else 200)
+
+
+def known_problems(session: Session) -> list[Problem]:
+    """What is wrong or weaker than it should be."""
+    return [Problem(code=each.code, message=each.message) for each in session.problems]
 
 
 routes: list[RoleRoute] = [

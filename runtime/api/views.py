@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runtime.api import schemas
-from runtime.api.base_schemas import Problem
+from runtime.api.health import known_problems
 from runtime.domain import checks, commands, transitions
 from runtime.domain import watching as domain_watching
 from runtime.domain.state import LastReport
@@ -43,7 +43,7 @@ def state(
             if step_id in known
         },
         recording=recording(switch),
-        problems=problems(session),
+        problems=known_problems(session),
         management_url=management_url,
     )
 
@@ -80,11 +80,6 @@ def watching(session: Session) -> schemas.Watching:
 def permission(each: domain_watching.Permission) -> schemas.Permission:
     """What an instructor asked for."""
     return schemas.Permission.model_validate(each, from_attributes=True)
-
-
-def problems(session: Session) -> list[Problem]:
-    """What is wrong or weaker than it should be."""
-    return [Problem(code=each.code, message=each.message) for each in session.problems]
 
 
 def step(session: Session, each: Step) -> schemas.StepSummary:

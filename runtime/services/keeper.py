@@ -108,7 +108,7 @@ def _become(shell: Shell, terminal: int) -> NoReturn:
     try:
         signal.set_wakeup_fd(-1)
         processes.give_way(GIVES_WAY)
-        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these two
+        for number in processes.HEARD:
             signal.signal(number, signal.SIG_DFL)
         os.setsid()
         fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
