@@ -110,6 +110,7 @@ def _become(shell: Shell, terminal: int) -> NoReturn:
         processes.give_way(GIVES_WAY)
         for number in processes.HEARD:
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
         os.setsid()
         fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
         for standard in range(3):

@@ -20,12 +20,10 @@ from contextlib import suppress
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 READ_BYTES = 64 << 10  # 64 KiB
 STEPS = ((signal.SIGHUP, 0.3), (signal.SIGTERM, 0.6))  # signal, seconds to obey it
-# Ignored signals stay ignored over an exec. Python ignores two, the background of a script Ctrl-C,
-# `nohup` the hang-up; none of that may be handed on to a student's shell or a check.
-HEARD = (
-    *(signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGCHLD),
-    *(signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGPIPE, signal.SIGXFSZ),
-)
+# What a program ignores or blocks stays so over an exec. Python ignores two signals, the background
+# of a script Ctrl-C, `nohup` the hang-up, a supervisor what it likes; none of that may be handed on
+# to a student's shell or a check. These are all a program can choose to hear.
+HEARD = tuple(sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}))
 LOOK_SECONDS = 0.02  # at most between two looks at what still lives
 
 OnEnd = Callable[[int, int], None]  # of a child: pid, wait status

@@ -206,6 +206,7 @@ def _spawn(request: Request, output: int, error: int) -> int:
             (os.POSIX_SPAWN_DUP2, error, 2),
         ],
         setsid=True,
+        setsigmask=(),
         setsigdef=processes.HEARD,  # a check's `yes | head` must end
     )
 

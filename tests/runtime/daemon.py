@@ -253,11 +253,14 @@ class Page:
         return self.connection.close_code
 
     async def _until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            while not condition():
-                assert not self.taking.done(), self.output
-                self._news.clear()
-                await self._news.wait()
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                while not condition():
+                    assert not self.taking.done(), self.output
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            raise AssertionError(f"not in {ANSWER_SECONDS} s: {self.output[-2000:]!r}") from None
 
     async def _take(self) -> None:
         try:
