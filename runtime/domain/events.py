@@ -343,7 +343,9 @@ def parse(raw: bytes) -> Event:
     a known event. Never any other error, whatever the bytes.
     """
     try:
-        return _known.validate_json(raw)
+        # The adapter's own validate_json is a function more: a tenth of a replay.
+        event: KnownEvent = _known.validator.validate_json(raw)
+        return event
     except ValidationError as error:
         if error.errors(include_url=False, include_input=False)[0]["type"] != "union_tag_invalid":
             raise MalformedEvent("not an event of this log") from error

@@ -15,8 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from runtime.domain import events as ev
 from runtime.domain.errors import AlreadyRunning, PermissionRefused, StorageFailed, StorageFull
+from runtime.domain.events import Event, MalformedEvent, encode, parse
 from runtime.domain.state import State, apply
 from runtime.store.jsonl import JsonlWriter, read_blocks
 
@@ -86,13 +86,13 @@ class EventLog:
         """Bytes in the log; the id of its last event."""
         return self._writer.offset
 
-    def append(self, event: ev.Event) -> int:
+    def append(self, event: Event) -> int:
         """Write and sync one event; returns the offset after it.
 
         Raises StorageFull or StorageFailed, and then the log is as it was.
         """
         try:
-            offset = self._writer.append(ev.encode(event), sync=True)
+            offset = self._writer.append(encode(event), sync=True)
         except OSError as error:
             if error.errno in FULL:
                 self.degraded = "The disk is full: progress cannot be saved until there is room."
@@ -192,14 +192,15 @@ def _fold(path: Path, state: State) -> list[tuple[int, int]]:
     """Fold every good line into `state`; the byte ranges of the bad ones."""
     bad: list[tuple[int, int]] = []
     for block in read_blocks(path):
-        start = block.start
-        for raw in block.lines:
-            end = block.end if block.too_long else start + len(raw) + 1
+        malformed: list[int] = []
+        for index, raw in enumerate(block.lines):
             try:
-                apply(state, ev.parse(raw))
-            except ev.MalformedEvent:
-                bad.append((start, end))
-            start = end
+                apply(state, parse(raw))
+            except MalformedEvent:
+                malformed.append(index)
+        if malformed:
+            lines = list(block.each())
+            bad.extend((lines[index].start, lines[index].end) for index in malformed)
     return bad
 
 
