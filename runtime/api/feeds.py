@@ -1,4 +1,4 @@
-"""The student's feed: the whole state on every change, reports and terminals as they happen.
+"""The student's feed: the whole state on every change, reports, terminals and help as they happen.
 
 Each message is encoded once and the same bytes go to every page. A page that falls too far behind
 is closed; it comes back and starts with the whole state.
@@ -16,8 +16,9 @@ from starlette.responses import Response
 
 from runtime.api import views
 from runtime.api.routing import Role, RoleRoute, route
-from runtime.api.schemas import TerminalList
+from runtime.api.schemas import HelpNews, TerminalList
 from runtime.api.services import Services
+from runtime.domain.events import HelpGiven
 from runtime.services.broadcast import Broadcast
 
 RETRY_MILLISECONDS = 1000
@@ -48,6 +49,7 @@ class StudentFeed:
             tasks.create_task(self._watch_state(), name="feed of states")
             tasks.create_task(self._watch_reports(), name="feed of reports")
             tasks.create_task(self._watch_terminals(), name="feed of terminals")
+            tasks.create_task(self._watch_help(), name="feed of help")
 
     def close(self) -> None:
         """End every open feed."""
@@ -80,6 +82,16 @@ class StudentFeed:
             async for _ in changes:
                 changes.gather()
                 self._messages.publish(self._terminal_list())
+
+    async def _watch_help(self) -> None:
+        is_over = False
+        while not is_over:
+            with self._session.events.subscribe() as recorded:
+                async for each in recorded:
+                    if isinstance(each.event, HelpGiven):
+                        news = HelpNews(step=each.event.step)
+                        self._messages.publish(self._encode("help", news.wire()))
+            is_over = not recorded.overflowed
 
     def _state(self) -> bytes:
         state = views.state(

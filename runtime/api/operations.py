@@ -96,7 +96,12 @@ OPERATIONS: Mapping[str, Operation] = {
     "POST /api/hand": Operation(takes=s.HandRequest, gives=s.State),
     "GET /api/events": Operation(
         media=EVENTS,
-        events={"state": s.State, "report": s.Report, "terminal": s.TerminalList},
+        events={
+            "state": s.State,
+            "report": s.Report,
+            "terminal": s.TerminalList,
+            "help": s.HelpNews,
+        },
         summary="The student's feed: the whole state at first and at every change.",
     ),
     # Help

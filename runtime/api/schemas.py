@@ -254,6 +254,12 @@ class TerminalList(WireModel):
     terminals: list[TerminalInfo]
 
 
+class HelpNews(WireModel):
+    """Data of the feed's `help` message: help with this step was given, to whichever page."""
+
+    step: str
+
+
 class Command(WireModel):
     """One line of the command log; `ms` is its run time in milliseconds, `term` its terminal.
 

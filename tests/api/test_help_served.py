@@ -101,6 +101,18 @@ async def test_one_answer_at_a_time_also_from_many_tabs(tmp_path: Path, model: M
         assert len(model.requests) == 1
 
 
+async def test_every_tab_hears_of_help(tmp_path: Path, model: ModelServer) -> None:
+    async with (
+        asked(tmp_path, model) as daemon,
+        daemon.http() as http,
+        reading(daemon, "/api/events", token=STUDENT) as tab,
+    ):
+        await http.post(URL, json={"question": "How?"})
+        assert await tab.sees("help") == [{"step": "one"}]
+        await http.post("/api/steps/one/help", json={"mode": "hints"})
+        await tab.sees("help", 2)
+
+
 async def test_a_daemon_that_stops_ends_an_answer_and_records_it(
     tmp_path: Path, model: ModelServer
 ) -> None:

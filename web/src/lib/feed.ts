@@ -5,7 +5,7 @@
 // for a connection that was made and says nothing, so the first message has a deadline.
 
 import { ApiError } from './api';
-import type { Report, State, TerminalList } from './protocol';
+import type { HelpNews, Report, State, TerminalList } from './protocol';
 
 /** How the page is connected. */
 export type Connection = 'connecting' | 'live' | 'reconnecting' | 'unauthorised' | 'session-lost';
@@ -14,7 +14,8 @@ export type Connection = 'connecting' | 'live' | 'reconnecting' | 'unauthorised'
 export type FeedMessage =
   | { event: 'state'; data: State }
   | { event: 'report'; data: Report }
-  | { event: 'terminal'; data: TerminalList };
+  | { event: 'terminal'; data: TerminalList }
+  | { event: 'help'; data: HelpNews };
 
 /** The part of EventSource that is used. */
 export interface Source {
@@ -31,7 +32,7 @@ export interface FeedParts {
   onConnection(connection: Connection): void;
 }
 
-const EVENTS = ['state', 'report', 'terminal'] as const;
+const EVENTS = ['state', 'report', 'terminal', 'help'] as const;
 const CLOSED = 2; // EventSource.CLOSED
 const RETRY_MILLISECONDS = [500, 1000, 2000, 4000];
 const SIGNED_OUT_MILLISECONDS = 5000; // another tab may sign in

@@ -50,6 +50,7 @@ export class StepHelp {
   offersHint = $state(false);
 
   private abort: AbortController | null = null;
+  private isStale = false; // help was given while an answer was being written
 
   constructor(
     private readonly api: Api,
@@ -63,13 +64,21 @@ export class StepHelp {
 
   /** What there is, and what was asked before. */
   async load(): Promise<void> {
-    await this.attempt(async () => {
-      const ladder = await this.api.ladder(this.step);
-      this.ladder = ladder;
-      this.hints = ladder.uncovered.map(({ title, text }) => this.drawn(text, title));
-      const { interactions } = await this.api.helpHistory(this.step);
-      this.exchanges = interactions.filter(({ question }) => question !== '').map(exchangeOf);
-    });
+    await this.attempt(() => this.read());
+  }
+
+  /** Help was given, maybe to another tab: shows it, once there is something to be shown. */
+  async refresh(): Promise<void> {
+    if (this.ladder === null) return;
+    if (this.writing) {
+      this.isStale = true;
+      return;
+    }
+    try {
+      await this.read();
+    } catch (reason) {
+      if (!(reason instanceof ApiError)) throw reason; // the feed says what is wrong
+    }
   }
 
   /** The author's next hint. */
@@ -141,6 +150,10 @@ export class StepHelp {
     } finally {
       this.writing = null;
       this.abort = null;
+      if (this.isStale) {
+        this.isStale = false;
+        void this.refresh();
+      }
     }
     return taken;
   }
@@ -157,6 +170,18 @@ export class StepHelp {
       await this.api.rate(this.step, id, useful);
       this.exchanges = this.exchanges.map((each) => (each.id === id ? { ...each, useful } : each));
     });
+  }
+
+  private async read(): Promise<void> {
+    const ladder = await this.api.ladder(this.step);
+    this.ladder = ladder;
+    if (ladder.uncovered.length >= this.hints.length)
+      this.hints = ladder.uncovered.map(({ title, text }) => this.drawn(text, title));
+    const { interactions } = await this.api.helpHistory(this.step);
+    this.exchanges = merged(
+      this.exchanges,
+      interactions.filter(({ question }) => question !== ''),
+    );
   }
 
   private drawn(text: string, title?: string): AuthorText {
@@ -193,6 +218,15 @@ export class StepHelp {
       this.failure = reason.message;
     }
   }
+}
+
+/** The daemon's history, and what this page knows better or the daemon does not know yet. */
+function merged(here: readonly Exchange[], kept: readonly HelpInteraction[]): Exchange[] {
+  const known = new Map(here.map((each) => [each.id, each]));
+  const ids = new Set(kept.map(({ id }) => id));
+  const news = new Set(kept.filter(({ id }) => !known.has(id)).map(({ question }) => question));
+  const own = here.filter(({ id, question }) => (id === null ? !news.has(question) : !ids.has(id)));
+  return [...kept.map((each) => known.get(each.id) ?? exchangeOf(each)), ...own];
 }
 
 const STOPPED = 'You stopped this answer.';

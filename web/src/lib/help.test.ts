@@ -130,6 +130,50 @@ describe('the help with a step', () => {
     expect(help.refusal).toEqual({ message: 'It is used up.', until: null });
   });
 
+  it('shows what another tab was given', async () => {
+    const fake = new Fake();
+    const help = new StepHelp(fake, 'a');
+    fake.history = [given()];
+    await help.refresh();
+    expect(help.exchanges).toEqual([]); // the panel was never open
+    await help.load();
+    const shown = help.exchanges[0];
+    fake.history = [given(), given({ id: 'i-2', question: 'And now?' })];
+    await help.refresh();
+    expect(help.exchanges.map(({ id }) => id)).toEqual(['i-1', 'i-2']);
+    expect(help.exchanges[0]).toBe(shown);
+  });
+
+  it('waits with that for the end of its own answer, and says it once', async () => {
+    const fake = new Fake();
+    const help = new StepHelp(fake, 'a');
+    await help.load();
+    fake.messages = [{ event: 'token', data: { text: 'Lo' } }];
+    const asked = help.ask('How?', 'hints');
+    fake.history = [given({ outcome: 'stopped', response: 'Lo' }), given({ id: 'i-2' })];
+    await help.refresh();
+    expect(help.exchanges).toEqual([]);
+    await asked;
+    await expect.poll(() => help.exchanges.map(({ id }) => id)).toEqual(['i-1', 'i-2']);
+  });
+
+  it("keeps what it knows better than the daemon's history", async () => {
+    const fake = new Fake();
+    const help = new StepHelp(fake, 'a');
+    await help.load();
+    const interaction = given({ outcome: 'partial' });
+    fake.messages = [
+      { event: 'error', data: { code: 'c', message: 'It broke off.', interaction } },
+    ];
+    await help.ask('How?', 'hints');
+    const { exchanges } = help;
+    await help.refresh(); // an answer of the daemon that is older than the question
+    expect(help.exchanges).toEqual(exchanges);
+    fake.history = [interaction];
+    await help.refresh();
+    expect(help.exchanges).toEqual(exchanges);
+  });
+
   it('takes no empty question', async () => {
     const help = await opened();
     expect(await help.ask('  ', 'hints')).toBe(false);

@@ -215,6 +215,11 @@ export interface HelpLadder {
   sessionTokens: number;
 }
 
+/** Data of the feed's `help` message: help with this step was given, to whichever page. */
+export interface HelpNews {
+  step: string;
+}
+
 /** Data of `reset`: what was shown so far does not count, the answer begins anew. */
 export interface HelpReset {
 }

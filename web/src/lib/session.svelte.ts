@@ -245,6 +245,9 @@ export class Session {
         this.terminals = message.data.terminals;
         this.terminalsBoot = this.state?.boot ?? null;
         break;
+      case 'help':
+        void this.helps.get(message.data.step)?.refresh();
+        break;
       default:
         message satisfies never;
     }
@@ -300,6 +303,7 @@ export class Session {
     if (!back) return;
     this.failure = null;
     if (!this.workshop) void this.loadDefinition();
+    for (const help of this.helps.values()) void help.refresh(); // what was given meanwhile
   }
 
   private async loadDefinition(): Promise<void> {
