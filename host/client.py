@@ -20,6 +20,7 @@ from runtime.domain.errors import ConnectionFailure, NotFound, Unauthorized, Wor
 from runtime.domain.transitions import TransitionKind, TransitionStatus
 
 CALL_SECONDS = 30.0
+READY_SECONDS = 3.0  # a daemon says so at once; on its port may be somebody who says nothing
 # What a daemon or another process of ours may have raised; others are made in other ways.
 KNOWN_ERRORS: tuple[type[WorkshopError], ...] = (
     PortTaken,
@@ -98,7 +99,7 @@ class Daemon:
     def ready(self) -> bool:
         """Whether the daemon says it is ready; False also when nobody answers."""
         try:
-            return self._http.get("/readyz").status_code == 200
+            return self._http.get("/readyz", timeout=READY_SECONDS).status_code == 200
         except httpx2.HTTPError:
             return False
 
