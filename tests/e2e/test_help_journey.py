@@ -113,6 +113,24 @@ def test_a_question_is_answered_word_by_word_and_found_again(
     expect(again.get_by_role("button", name="Yes")).to_have_attribute("aria-pressed", "true")
 
 
+def test_help_that_one_tab_was_given_shows_in_the_other(stuck: Stuck, model: ModelServer) -> None:
+    model.pause_seconds = 0.1
+    page = stuck.start(model)
+    other = page.context.new_page()
+    other.goto(page.url)
+    for each in (page, other):
+        part(each, "Ask a question")
+    answer = ask(page, "Why is it denied?")
+    expect(answer.locator(".answer")).to_contain_text("Look at")
+    shown = other.get_by_role("region", name="Help with this step").get_by_role("article")
+    expect(shown).to_contain_text("What does the first column say?")
+    expect(page.get_by_role("article")).to_have_count(1)
+    asked_here = ask(other, "And now?")
+    expect(asked_here).to_contain_text("What does the first column say?")
+    expect(page.get_by_role("article")).to_have_count(2)
+    expect(page.get_by_role("article").last).to_contain_text("And now?")
+
+
 def test_a_screen_reader_hears_the_whole_answer_once(stuck: Stuck, model: ModelServer) -> None:
     model.pause_seconds = 0.05
     page = stuck.start(model)
