@@ -32,7 +32,7 @@ IUTF8 = 0x4000  # c_iflag: erase whole characters
 class Pty:
     """A running shell: bytes in, bytes out, a size, an end.
 
-    `on_output` gets what each read gave; `on_turn` hears that others get their turn, or that there
+    `on_output` gets what one turn read; `on_turn` hears that others get their turn, or that there
     is no more for now. `on_exit` gets the exit code (128 + n after signal n) when the shell has
     ended and its last output was given.
     """
@@ -180,10 +180,17 @@ class Pty:
             self._read()
 
     def _take(self, most: int, short: int = SHORT_BYTES) -> bool:
-        """Read what is there, some `most` bytes at once, or to a `short` one; whether to go on.
+        """Deal with what is there, some `most` bytes of it; whether to go on.
 
-        Each piece is dealt with at once: meanwhile the kernel makes the next one ready.
+        Reads until there is no more, or what came was `short`.
         """
+        pieces: list[bytes] = []
+        goes_on = self._read_pieces(pieces, most, short)
+        if pieces:
+            self._on_output(b"".join(pieces))
+        return goes_on
+
+    def _read_pieces(self, pieces: list[bytes], most: int, short: int) -> bool:
         taken = 0
         while taken < most:
             try:
@@ -197,7 +204,7 @@ class Pty:
                 self.pause()
                 return False
             taken += len(piece)
-            self._on_output(piece)
+            pieces.append(piece)
             if len(piece) < short:
                 return False
         return True
