@@ -28,8 +28,8 @@ from bench.start import free_port, milliseconds_to, resident_megabytes, started
 from bench.table import Row, ratio_row
 from tests.made import make_artifact
 
-ECHO_ROUNDS = 5
-FLOOD_ROUNDS = 3
+ECHO_ROUNDS = 11
+FLOOD_ROUNDS = 7
 KEYS = 300
 KEY_PAUSE_SECONDS = 0.004
 FLOOD_BYTES = 100_000_000
