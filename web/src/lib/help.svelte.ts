@@ -189,7 +189,8 @@ export class StepHelp {
   }
 
   private finished(exchange: Exchange): void {
-    this.exchanges = [...this.exchanges, exchange];
+    const others = this.exchanges.filter(({ id }) => id === null || id !== exchange.id); // a refresh
+    this.exchanges = [...others, exchange];
   }
 
   private broken(asked: Exchange, text: string, sentence: string): void {
